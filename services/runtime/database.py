@@ -1,0 +1,107 @@
+"""Connections to Postgres, and what each of its errors asks of us."""
+
+import asyncio
+from enum import Enum
+from typing import Any
+
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+
+from services.runtime.settings import Settings
+
+Connection = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
+Pool = asyncpg.Pool[Any]
+
+SEARCH_PATH = "streams_g1, streams, public"
+"""The first schema is the generation (docs/architecture.md, Generations); no SQL of a service names a schema."""
+
+
+class Fault(Enum):
+    """What an error that ended a transaction asks for."""
+
+    TRANSIENT = "wait, then try the same again"
+    RECHECK = "look again at the rows that were referred to, and try again"
+    SPLIT = "too much at once: try each half"
+    POISON = "halve until the record at fault is found"
+    STOP = "our SQL or our rights are wrong: no record is to blame"
+
+
+_BY_CLASS = {
+    "08": Fault.TRANSIENT,  # connection exception
+    "25": Fault.TRANSIENT,  # invalid transaction state: 25P03, an idle transaction was ended
+    "40": Fault.TRANSIENT,  # serialization failure, deadlock
+    "53": Fault.TRANSIENT,  # insufficient resources: disk full, too many connections
+    "57": Fault.TRANSIENT,  # operator intervention: shutdown, cannot connect now
+    "58": Fault.TRANSIENT,  # system error: I/O
+    "XX": Fault.STOP,
+    "22": Fault.POISON,  # data exception
+    "23": Fault.POISON,  # integrity constraint violation
+    "28": Fault.STOP,  # invalid authorization
+    "3D": Fault.STOP,  # no such database
+    "3F": Fault.STOP,  # no such schema
+    "42": Fault.STOP,  # syntax error, undefined name, insufficient privilege
+}
+_BY_CODE = {
+    "55P03": Fault.TRANSIENT,  # lock not available
+    "23503": Fault.RECHECK,  # foreign key: a row was deleted since we looked
+    "57014": Fault.SPLIT,  # statement timeout
+}
+
+
+def classify(error: BaseException) -> Fault:
+    """Say what `error`, raised inside a batch's transaction, asks for.
+
+    Errors that are neither Postgres' nor the network's come from a handler: POISON. 23514 is STOP when no
+    partition takes the row, for that is our omission.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        code = error.sqlstate or ""
+        if code == "23514" and "no partition of relation" in str(error):
+            return Fault.STOP
+        return _BY_CODE.get(code) or _BY_CLASS.get(code[:2], Fault.STOP)
+    if isinstance(error, asyncpg.InterfaceError):  # a ValueError too when a parameter could not be encoded
+        return Fault.POISON if isinstance(error, ValueError) else Fault.TRANSIENT
+    if isinstance(error, OSError | asyncio.TimeoutError):
+        return Fault.TRANSIENT
+    return Fault.POISON
+
+
+async def connect_pool(settings: Settings, service: str, *, size: int | None = None) -> Pool:
+    """Open a pool whose sessions belong to `service`: its role, its time limits, JSON as Python objects.
+
+    Raises the error of the first connection; the caller decides how long to wait for a database that is down.
+    """
+    session = {
+        "application_name": f"eventos-{service}",
+        "search_path": SEARCH_PATH,
+        "timezone": "UTC",
+        "lock_timeout": "5s",
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "30s",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    }
+    if settings.database_role:
+        session["role"] = f"eventos_{service}"
+    return await asyncpg.create_pool(
+        settings.database_url.get_secret_value(),
+        min_size=1,
+        max_size=size or settings.database_pool_size,
+        server_settings=session,
+        init=_set_codecs,
+        timeout=10,
+        command_timeout=60,
+    )
+
+
+async def _set_codecs(connection: Connection) -> None:
+    """Read and write jsonb as Python objects, in the binary form that COPY needs (a version byte, then the text)."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),
+        format="binary",
+    )
