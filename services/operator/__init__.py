@@ -1,0 +1,1 @@
+"""The `eventos` command line: one file per command or group of commands."""

@@ -1,0 +1,136 @@
+"""What the command line asks of Kafka's admin protocol: topics as they are, and bringing them to what is declared."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from services.operator.output import Failure
+from services.operator.kafka_clients import client_options
+from services.runtime.settings import Settings
+
+_SET_ON_THE_TOPIC = 1
+"""`config_source` of a value that was set on the topic itself, as opposed to the broker's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A topic as Kafka has it: `configs` holds the effective value of every option, `own` those set on the topic."""
+
+    partitions: int
+    configs: Mapping[str, str]
+    own: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A topic as the code declares it, under its full name."""
+
+    name: str
+    partitions: int
+    configs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between what is declared and what Kafka has, and how the topic will be afterwards."""
+
+    topic: str
+    action: str
+    before: str
+    after: str
+    wanted: Wanted
+    existing: Existing | None
+
+
+@asynccontextmanager
+async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open an admin client for the time of a command."""
+    client = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=15_000)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def existing_topics(client: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Existing]:
+    """Read those of the topics that exist, with all their options. Raises KafkaError."""
+    known = set(await client.list_topics())
+    present = [name for name in names if name in known]
+    if not present:
+        return {}
+    described: Any = await client.describe_topics(present)
+    counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in present]
+    found: dict[str, Existing] = {}
+    for response in await client.describe_configs(resources):
+        for code, message, _, name, entries in response.resources:
+            if code:
+                raise for_code(code)(message)
+            effective = {entry[0]: str(entry[1]) for entry in entries}
+            own = {entry[0]: str(entry[1]) for entry in entries if entry[3] == _SET_ON_THE_TOPIC}
+            found[name] = Existing(counts[name], effective, own)
+    return found
+
+
+def differences(wanted: Iterable[Wanted], existing: Mapping[str, Existing]) -> list[Change]:
+    """Say what has to change. Nothing is ever deleted, and partitions are never fewer."""
+    changes = []
+    for topic in wanted:
+        have = existing.get(topic.name)
+        if have is None:
+            options = ", ".join(f"{name}={value}" for name, value in sorted(topic.configs.items()))
+            after = f"{topic.partitions} partitions, {options}"
+            changes.append(Change(topic.name, "create", "–", after, topic, None))
+            continue
+        if have.partitions < topic.partitions:
+            before, after = str(have.partitions), str(topic.partitions)
+            changes.append(Change(topic.name, "partitions", before, after, topic, have))
+        for name, value in sorted(topic.configs.items()):
+            if have.configs.get(name) != value:
+                before = have.configs.get(name, "–")
+                changes.append(Change(topic.name, name, before, value, topic, have))
+    return changes
+
+
+async def apply(client: AIOKafkaAdminClient, changes: Sequence[Change], replication_factor: int) -> None:
+    """Make the changes. Raises Failure where Kafka refuses one; what was done before it stays done."""
+    create = [change.wanted for change in changes if change.existing is None]
+    if create:
+        response = await client.create_topics(
+            [NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.configs)) for t in create]
+        )
+        for name, code, *message in response.topic_errors:
+            if code and for_code(code) is not TopicAlreadyExistsError:
+                why = message[0] if message and message[0] else for_code(code).__name__
+                raise Failure(f"Kafka did not create {name}", why, _REMEDY.get(code, ""))
+    grow = {c.topic: NewPartitions(c.wanted.partitions) for c in changes if c.action == "partitions"}
+    if grow:
+        await client.create_partitions(grow)
+    alter = {c.topic: c for c in changes if c.existing is not None and c.action != "partitions"}
+    if alter:
+        await _alter(client, alter.values())
+
+
+async def _alter(client: AIOKafkaAdminClient, changes: Iterable[Change]) -> None:
+    """Set options. The request replaces all of a topic's own options, so those that we do not declare go along."""
+    resources = [
+        ConfigResource(
+            ConfigResourceType.TOPIC,
+            change.topic,
+            {**(change.existing.own if change.existing else {}), **change.wanted.configs},
+        )
+        for change in changes
+    ]
+    for response in await client.alter_configs(resources):
+        for code, message, _, name in response.resources:
+            if code:
+                raise Failure(f"Kafka did not alter {name}", message or for_code(code).__name__)
+
+
+_REMEDY = {38: "There are fewer brokers than copies asked for: give a lower --replication-factor."}
