@@ -245,9 +245,55 @@ class Outcome:
 
 
 def outcome(changes: Iterable[Change]) -> Outcome:
-    """Add up what `changes` do."""
+    """Add up what `changes` do; a change counts new − old."""
     total = Outcome()
     for change in changes:
-        _count(total, contributions(change.new), +1)
-        ...
+        _add_counts(total, contributions(change.old), contributions(change.new))
+        _add_gate(total, refusing_sponsor(change.old), refusing_sponsor(change.new))
+        _add_activity(total, activity(change.old), activity(change.new), change.traceparent)
+    moved = {(subject, key) for (subject, key, _), n in total.subjects.items() if n}
+    total.effects.marks |= {Mark("email_subjects", subject, key) for subject, key in moved}
     return total
+
+
+def _add_counts(total: Outcome, old: Contributions, new: Contributions) -> None:
+    tallies: tuple[Counter[Any], ...] = (total.effects.signals, total.effects.counters, total.subjects)
+    for tally, before, after in zip(tallies, old, new, strict=True):
+        for key in after - before:
+            tally[key] += 1
+        for key in before - after:
+            tally[key] -= 1
+
+
+def _add_gate(total: Outcome, old: str | None, new: str | None) -> None:
+    """Mark all pairs of the sponsors whose do_not_email gate this message may have closed or opened."""
+    if old != new:
+        total.effects.marks |= {Mark("lead_scores", "sponsor", sponsor) for sponsor in (old, new) if sponsor}
+
+
+def _add_activity(total: Outcome, old: Activity | None, new: Activity | None, traceparent: str | None) -> None:
+    """Write an activity that changed; tell of one that is new or has another status."""
+    if new is None or new == old:
+        return
+    total.activities.append(new)
+    if old and old.created_at != new.created_at:
+        total.obsolete.append((old.id, old.created_at))
+    if old is None or old.status != new.status:
+        total.effects.derived.append(_recorded(new, old.status if old else None, traceparent))
+
+
+def _recorded(activity: Activity, previous_status: str | None, traceparent: str | None) -> Derived:
+    data = AgentActivityRecorded(
+        activity_id=activity.id,
+        activity_type=activity.activity_type,
+        agent_id=activity.agent_id,
+        message_id=activity.message_id,
+        event_id=activity.event_id,
+        sponsor_id=activity.sponsor_id,
+        status=activity.status,
+        previous_status=previous_status,
+        required_human_review=activity.required_human_review,
+        escalation_reason=activity.escalation_reason,
+        created_at=activity.created_at,
+    )
+    ...

@@ -1,7 +1,7 @@
 """Rules of a dashboard: counters of one event in, its row and milestones out. Pure.
 
-README.md says where each figure comes from. Amounts come in cents and leave as strings with two decimals: no float
-is ever near them.
+README.md says where each figure comes from. Amounts come in cents and leave as strings with two decimals: no
+float is ever near them.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One function per named query of event_dashboards; each takes the connection whose transaction it belongs to."""
+"""One function per named query of event_dashboards, in the transaction of the connection it is given."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -64,5 +64,5 @@ async def find_owing(connection: Connection, now: datetime, limit: int, after: s
 
 
 async def keep_snapshots(connection: Connection, event_ids: Sequence[str], now: datetime) -> None:
-    """Keep the figures of each hour and day in which these dashboards last changed, once it is over at `now`."""
+    """Keep the figures of the hour and the day in which these dashboards last changed, if over at `now`."""
     await connection.execute(QUERIES["keep_snapshots"], event_ids, now, LATEST_SNAPSHOTS)

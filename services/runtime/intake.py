@@ -27,7 +27,7 @@ from services.runtime.database import Connection, Fault, Pool, classify
 from services.runtime.effects import Effects
 from services.runtime.ledger import Verdict
 from services.runtime.metrics import IntakeMetrics
-from services.runtime.outbox import wake
+from services.runtime.wake import wake
 from services.runtime.positions import Position, Tally
 from services.runtime.settings import Settings
 
@@ -186,8 +186,12 @@ class Intake:
                 shard = min((item.record.partition for item in fresh), default=0)
                 effects = await self._handler.apply(connection, applied, shard) if applied else Effects()
                 marked = await write_effects(connection, self._service, effects, shard)
-                letters = await dead_letters.write(connection, self._service, self._topic, fresh, verdicts)
-                settled = await positions.advance(connection, self._consumer, self._topic_name, tallies)
+                letters = await dead_letters.write(
+                    connection, self._service, self._topic, fresh, verdicts, self._handler.references
+                )
+                settled = await positions.advance(
+                    connection, self._consumer, self._topic_name, tallies, self._settings.refused_in_row_limit
+                )
             self._metrics.settled(settled, fresh)
             await wake(connection, marked, outbox=letters > 0 or bool(effects.derived))
         for tally in tallies:

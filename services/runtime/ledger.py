@@ -109,10 +109,11 @@ async def _claim(
     )
     at = {(record.partition, record.offset): identity for record, identity in zip(records, identities, strict=True)}
     claimed = {at[row["partition"], row["record_offset"]] for row in rows}
-    if len(claimed) < len(identities):
-        before = [identity for identity in identities if identity not in claimed]
+    before = [identity for identity in identities if identity not in claimed]
+    if before:
         rows = await connection.fetch(
             queries["applied_identities"], [source for source, _ in before], [id_ for _, id_ in before]
         )
-        hashes.update({(row["source"], row["id"]): row["content_hash"] for row in rows})
+        stored = {(row["source"], row["id"]): row["content_hash"] for row in rows}
+        hashes.update({identity: stored[identity] for identity in before})
     return hashes, claimed

@@ -1,0 +1,83 @@
+"""Writing effects: what a batch adds to signals and counters, what it marks stale, and what it tells."""
+
+from collections.abc import Collection, Sequence
+
+from services.runtime.database import Connection
+from services.runtime.effects import CounterKey, Derived, Effects, Mark, SignalKey
+from services.runtime.sql import load_queries
+
+queries = load_queries(__package__)
+
+
+async def write_effects(connection: Connection, service: str, effects: Effects, shard: int) -> set[str]:
+    """Add the contributions of `effects` in key order, mark what became stale; return the projections to wake.
+
+    Rows of counters are spread over shards so that no two batches meet; signals are not, for each belongs to the
+    one sponsor whose events share a partition.
+    """
+    await _add_signals(connection, service, effects)
+    await _add_counters(connection, service, effects, shard)
+    marks = effects.stale()
+    await add_marks(connection, marks)
+    await append_outbox(connection, service, effects.derived)
+    return {mark.projection for mark in marks}
+
+
+async def _add_signals(connection: Connection, service: str, effects: Effects) -> None:
+    moved = sorted((item for item in effects.signals.items() if item[1]), key=lambda item: _order(item[0]))
+    if moved:
+        await connection.execute(
+            queries["add_signals"],
+            service,
+            [sponsor for (sponsor, _, _, _), _ in moved],
+            [event for (_, event, _, _), _ in moved],
+            [signal for (_, _, signal, _), _ in moved],
+            [day for (_, _, _, day), _ in moved],
+            [n for _, n in moved],
+        )
+
+
+def _order(key: SignalKey) -> tuple[object, ...]:
+    sponsor, event, signal, day = key
+    return (sponsor, event or "", signal, day)
+
+
+async def _add_counters(connection: Connection, service: str, effects: Effects, shard: int) -> None:
+    moved: list[CounterKey] = sorted(key for key, n in effects.counters.items() if n)
+    if moved:
+        await connection.execute(
+            queries["add_counters"],
+            service,
+            shard,
+            [event for event, _, _ in moved],
+            [metric for _, metric, _ in moved],
+            [label for _, _, label in moved],
+            [effects.counters[key] for key in moved],
+            [effects.first_at.get(key) for key in moved],
+        )
+
+
+async def add_marks(connection: Connection, marks: Collection[Mark]) -> None:
+    """Append stale marks. Never deduplicated: one that is being taken right now may already be too old to help."""
+    if marks:
+        await connection.execute(
+            queries["add_marks"],
+            [mark.projection for mark in marks],
+            [mark.kind for mark in marks],
+            [mark.key for mark in marks],
+            [mark.other for mark in marks],
+        )
+
+
+async def append_outbox(connection: Connection, service: str, derived: Sequence[Derived]) -> None:
+    """Append derived events to the outbox, in their order."""
+    if derived:
+        await connection.execute(
+            queries["append_outbox"],
+            service,
+            [event.topic for event in derived],
+            [event.key for event in derived],
+            [event.type for event in derived],
+            [event.data for event in derived],
+            [event.traceparent for event in derived],
+        )

@@ -1,0 +1,147 @@
+-- The runtime's own statements. The order of locks is the order of keys, everywhere.
+
+-- name: add_positions
+-- A partition that this consumer has never seen starts at the earliest offset that the broker still has.
+INSERT INTO stream_offsets (service, topic, partition, next_offset)
+SELECT $1, $2, partition, earliest
+  FROM unnest($3::int[], $4::bigint[]) AS assigned (partition, earliest)
+ ORDER BY partition
+    ON CONFLICT DO NOTHING
+
+-- name: fence
+-- Lock the positions of a batch's partitions.
+SELECT partition, next_offset, applied, duplicate, dead_lettered, refused_in_row, stopped_reason
+  FROM stream_offsets
+ WHERE service = $1 AND topic = $2 AND partition = ANY ($3::int[])
+ ORDER BY partition
+   FOR UPDATE
+
+-- name: advance
+-- Move past a batch; the counts are cumulative, and the truth behind the metrics.
+UPDATE stream_offsets AS stored
+   SET next_offset = settled.next_offset,
+       applied = stored.applied + settled.applied,
+       duplicate = stored.duplicate + settled.duplicate,
+       dead_lettered = stored.dead_lettered + settled.dead_lettered,
+       refused_in_row = settled.refused_in_row,
+       stopped_reason = settled.stopped_reason,
+       stopped_at = CASE WHEN settled.stopped_reason IS NOT NULL THEN now() END,
+       updated_at = now()
+  FROM unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::int[], $9::text[])
+    AS settled (partition, next_offset, applied, duplicate, dead_lettered, refused_in_row, stopped_reason)
+ WHERE stored.service = $1 AND stored.topic = $2 AND stored.partition = settled.partition
+RETURNING stored.partition, stored.next_offset, stored.applied, stored.duplicate, stored.dead_lettered,
+          stored.refused_in_row, stored.stopped_reason
+
+-- name: stop_partition
+-- Nothing of this partition is consumed until an operator resumes it.
+UPDATE stream_offsets
+   SET stopped_reason = $4, stopped_at = now(), updated_at = now()
+ WHERE service = $1 AND topic = $2 AND partition = $3 AND stopped_reason IS NULL
+
+-- name: skip_gap
+-- Go on behind records that retention ate; never backwards.
+UPDATE stream_offsets
+   SET next_offset = $4, updated_at = now()
+ WHERE service = $1 AND topic = $2 AND partition = $3 AND next_offset < $4
+
+-- name: stopped_partitions
+-- Which of these partitions are still stopped: asked while they are paused, until an operator resumes them.
+SELECT partition
+  FROM stream_offsets
+ WHERE service = $1 AND topic = $2 AND partition = ANY ($3::int[]) AND stopped_reason IS NOT NULL
+
+-- name: lock_references
+-- Which of these sponsors and events exist; they cannot be deleted before the batch commits.
+SELECT lock_references::text AS id
+  FROM lock_references($1::uuid[], $2::uuid[])
+
+-- name: claim_identities
+-- Claim the identities that are new. Comes sorted by key, so that two batches never wait for each other crosswise.
+INSERT INTO processed_events (service, source, id, content_hash, partition, record_offset)
+SELECT $1, source, id, content_hash, partition, record_offset
+  FROM unnest($2::text[], $3::text[], $4::bytea[], $5::int[], $6::bigint[])
+    AS claimed (source, id, content_hash, partition, record_offset)
+    ON CONFLICT (source, id) DO NOTHING
+RETURNING partition, record_offset
+
+-- name: applied_identities
+-- What was applied before under these identities.
+SELECT source, id, content_hash
+  FROM processed_events
+  JOIN unnest($1::text[], $2::text[]) AS claimed (source, id) USING (source, id)
+
+-- name: add_letter
+-- One refused record. Reading a record again leaves its letter as it is.
+INSERT INTO dead_letters (service, topic, partition, record_offset, key, value, headers, appended_at,
+                          reason, detail, source, event_identity, type, missing_id, status)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    ON CONFLICT (topic, partition, record_offset, appended_at) DO NOTHING
+
+-- name: forward_letter
+-- A refused record on its way to the dead-letters topic.
+INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
+VALUES ($1, $2, $3, $4, $5)
+
+-- name: resolve_letters
+-- These identities have been applied: whatever letters they left are closed.
+UPDATE dead_letters
+   SET status = 'resolved', updated_at = now()
+  FROM unnest($1::text[], $2::text[]) AS applied (source, id)
+ WHERE dead_letters.source = applied.source
+   AND dead_letters.event_identity = applied.id
+   AND dead_letters.status IN ('pending', 'requeued')
+
+-- name: take_up_letters
+-- Letters whose missing sponsor or event has come: send their records again, through the outbox.
+WITH taken_up AS (
+    UPDATE dead_letters
+       SET status = 'requeued', attempts = attempts + 1, updated_at = now()
+     WHERE id IN (SELECT id
+                    FROM dead_letters
+                   WHERE service = $1 AND status = 'pending' AND missing_id IS NOT NULL
+                     AND (reason = 'unknown_sponsor' AND EXISTS (SELECT FROM sponsors WHERE sponsors.id = missing_id)
+                       OR reason = 'unknown_event' AND EXISTS (SELECT FROM events WHERE events.id = missing_id))
+                   ORDER BY id
+                   LIMIT $2
+                     FOR UPDATE SKIP LOCKED)
+ RETURNING id, topic, key, value, headers)
+INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
+SELECT topic, '', key, value, headers
+  FROM taken_up
+ ORDER BY id
+
+-- name: add_signals
+-- Add to the counts of lead signals, in key order.
+INSERT INTO lead_signals AS stored (service, sponsor_id, event_id, signal, day, n)
+SELECT $1, sponsor_id, event_id, signal, day, n
+  FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::date[], $6::int[])
+    AS added (sponsor_id, event_id, signal, day, n)
+    ON CONFLICT (sponsor_id, event_id, signal, day, service) DO UPDATE SET n = stored.n + excluded.n
+
+-- name: add_counters
+-- Add to the counts of dashboards, in key order, in the batch's own shard.
+INSERT INTO event_counters AS stored (service, shard, event_id, metric, label, n, first_at)
+SELECT $1, $2, event_id, metric, label, n, first_at
+  FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[])
+    AS added (event_id, metric, label, n, first_at)
+    ON CONFLICT (event_id, metric, label, shard, service)
+    DO UPDATE SET n = stored.n + excluded.n, first_at = LEAST(stored.first_at, excluded.first_at)
+
+-- name: add_marks
+-- Append marks to the shards of their keys.
+INSERT INTO stale_marks (projection, shard, kind, key, other)
+SELECT projection, shard_of(key), kind, key, other
+  FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[]) AS marked (projection, kind, key, other)
+
+-- name: append_outbox
+-- Append derived events, in their order.
+INSERT INTO outbox (source, aggregatetype, aggregateid, type, payload, traceparent)
+SELECT '/eventos/' || $1, topic, key, type, data, traceparent
+  FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[]) WITH ORDINALITY
+    AS told (topic, key, type, data, traceparent, place)
+ ORDER BY place
+
+-- name: notify
+-- Wake whoever listens on these channels.
+SELECT pg_notify(channel, '') FROM unnest($1::text[]) AS channel

@@ -1,0 +1,1 @@
+"""What sponsors do → activities, sponsorships, views of proposals → what leads and dashboards stand on."""

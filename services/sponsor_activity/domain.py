@@ -1,0 +1,92 @@
+"""What a sponsor's activity means: the rows it leaves, and what it adds to leads, dashboards and proposals.
+
+The rules are those of contracts.md, "Sponsor activity". Each event stands for itself: nothing depends on another.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from contracts.envelope import Event
+from contracts.lead_signals import LEAD_SIGNALS
+from contracts.sponsor_activity import ProposalViewed, SponsorshipSigned
+from services.runtime.effects import Effects, Mark
+
+SIGNALS = LEAD_SIGNALS["sponsor_activity"]
+
+
+class Activity(NamedTuple):
+    """A row of sponsor_activities; `created_at` is the time of the event."""
+
+    id: str
+    sponsor_id: str
+    activity_type: str
+    event_id: str | None
+    proposal_id: str | None
+    metadata: dict[str, Any] | None
+    created_at: datetime
+
+
+class Sponsorship(NamedTuple):
+    """A row of sponsorships. A pair has one for each signing, so its id is the signing's."""
+
+    id: str
+    event_id: str
+    sponsor_id: str
+    package_level: str
+    amount: Decimal
+    currency: str
+    status: str
+    signed_at: datetime
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch of activities leaves behind."""
+
+    activities: list[Activity] = field(default_factory=list)
+    sponsorships: list[Sponsorship] = field(default_factory=list)
+    proposal_views: Counter[str] = field(default_factory=Counter)
+    effects: Effects = field(default_factory=Effects)
+
+
+def fold(events: Iterable[Event[Any]]) -> Outcome:
+    """Return what the events leave behind, each counted once, in whatever order they come."""
+    outcome = Outcome()
+    effects = outcome.effects
+    for event in events:
+        data, name = event.data, event.name
+        outcome.activities.append(
+            Activity(
+                event.uuid(), data.sponsor_id, name, data.event_id, data.proposal_id, data.metadata, event.time
+            )
+        )
+        if name in SIGNALS:
+            effects.signals[data.sponsor_id, data.event_id, name, event.time.date()] += 1
+        if data.event_id is not None:
+            effects.counters[data.event_id, "activities", name] += 1
+        match data:
+            case SponsorshipSigned():
+                outcome.sponsorships.append(_sponsorship(event))
+            case ProposalViewed(proposal_id=str(proposal_id)):
+                # Kept for a proposal that nobody knows yet too; the view shows it once its row appears.
+                outcome.proposal_views[proposal_id] += 1
+                effects.marks.add(Mark("proposal_views", "proposal", proposal_id))
+    return outcome
+
+
+def _sponsorship(event: Event[SponsorshipSigned]) -> Sponsorship:
+    data = event.data
+    return Sponsorship(
+        event.uuid("sponsorship"),
+        data.event_id,
+        data.sponsor_id,
+        data.package_level,
+        Decimal(data.amount),
+        data.currency,
+        "signed",
+        event.time,
+    )
