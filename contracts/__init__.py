@@ -1,0 +1,1 @@
+"""What crosses a topic: names, envelopes, data models, refusals. Imports nothing from the services."""

@@ -1,0 +1,189 @@
+"""CloudEvents 1.0: `decode` turns a Kafka record into an `Event`, or says why it is `Refused`."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Generic, TypeVar
+from uuid import UUID, uuid5
+
+from pydantic import ValidationError
+
+from contracts import strict_json
+from contracts.fields import Data, first_fault
+from contracts.refusals import Reason
+from contracts.registry import EVENT_TYPES
+from contracts.topics import Topic
+
+MAX_VALUE_BYTES = 65_536
+MAX_TEXT = 255
+
+_NAMESPACE = UUID("6f0d7e0a-2f0e-5d0b-9a54-3f6f8f1d8c11")
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_HOUR_MINUTE = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_RFC3339 = re.compile(
+    rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HOUR_MINUTE}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-]{_HOUR_MINUTE})"
+)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+_BAD_TIME = "time: must be RFC 3339 with seconds and an offset, such as 2026-10-01T09:30:00Z"
+
+D = TypeVar("D", bound=Data, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[D]):
+    """An event that obeys its contract.
+
+    `time` is in UTC. `content_hash` (16 bytes) is equal for equal type, instant and data: under one identity,
+    which is (source, id), equal hashes are a duplicate and different ones a conflict. `traceparent` is W3C's.
+    """
+
+    source: str
+    id: str
+    type: str
+    time: datetime
+    data: D
+    content_hash: bytes
+    traceparent: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The type's short name: `order_completed` of `eventos.ticketing.order_completed.v1`."""
+        return self.type.split(".")[2]
+
+    @property
+    def rank(self) -> bytes:
+        """(time, source, id) as bytes that sort as the rank does; it settles every tie."""
+        microseconds = (self.time - _BEGINNING) // _MICROSECOND
+        return microseconds.to_bytes(8, "big") + self.source.encode() + b"\0" + self.id.encode()
+
+    def uuid(self, kind: str = "") -> str:
+        """The id of the row of this `kind` that is made from the event: a UUIDv5 of the event's identity."""
+        return str(uuid5(_NAMESPACE, f"{kind}\0{self.source}\0{self.id}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that is not to be applied, and why; `source`, `id` and `type` as far as they could be read.
+
+    `detail` names the field and the rule, never the value.
+    """
+
+    reason: Reason
+    detail: str
+    source: str | None = None
+    id: str | None = None
+    type: str | None = None
+
+
+def decode(
+    topic: Topic, value: bytes | None, headers: Sequence[tuple[str, bytes | None]], latest: datetime
+) -> Event[Data] | Refused:
+    """Read one record of `topic`; `latest` is the latest acceptable time of an event.
+
+    Tells the first failing reason, in the order of `Reason`; those that need a database are tested elsewhere.
+    Never raises.
+    """
+    if value is None:
+        return Refused(Reason.NOT_JSON, "value: is null")
+    if len(value) > MAX_VALUE_BYTES:
+        return Refused(Reason.OVERSIZED, f"value: has {len(value)} bytes, more than {MAX_VALUE_BYTES}")
+    try:
+        document = strict_json.parse(value)
+    except strict_json.NotJson as error:
+        return Refused(Reason.NOT_JSON, f"value: {error}")
+
+    by_name = dict(headers)
+    binary = "ce_specversion" in by_name
+    attributes: dict[str, Any]
+    if binary:
+        attributes, data = _header_attributes(by_name), document
+    elif isinstance(document, dict):
+        attributes, data = document, document.get("data")
+    else:
+        return Refused(Reason.INVALID_ENVELOPE, "value: must be a JSON object")
+    fault = _envelope_fault(attributes, data)
+    time = instant(attributes.get("time"))
+    if fault or time is None:
+        return _refused(Reason.INVALID_ENVELOPE, fault or _BAD_TIME, attributes)
+
+    type_name = attributes["type"]
+    event_type = EVENT_TYPES.get(type_name)
+    if event_type is None or event_type.topic is not topic:
+        why = "is not known" if event_type is None else f"belongs to the topic {event_type.topic.name}"
+        return _refused(Reason.UNKNOWN_TYPE, f"type: {why}", attributes)
+    try:
+        valid = event_type.validate(data)
+    except ValidationError as error:
+        return _refused(Reason.INVALID_DATA, first_fault(error), attributes)
+    if time > latest:
+        return _refused(Reason.TIME_IN_FUTURE, f"time: is after {latest.isoformat()}", attributes)
+
+    if strict_json.has_long_number(value):
+        exact = strict_json.parse_exactly(value)
+        data = exact if binary else exact["data"]
+    content = strict_json.canonical([type_name, time, data])
+    return Event(
+        attributes["source"],
+        attributes["id"],
+        type_name,
+        time,
+        valid,
+        blake2b(content, digest_size=16).digest(),
+        _traceparent(attributes, by_name),
+    )
+
+
+def instant(text: object) -> datetime | None:
+    """The instant, in UTC, that an RFC 3339 text names, digits after the sixth cut; None for other text."""
+    if not isinstance(text, str) or _RFC3339.fullmatch(text) is None:
+        return None
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # 30 February, the year 0, an offset that leaves the years 1 to 9999
+        return None
+
+
+def _envelope_fault(attributes: Mapping[str, Any], data: object) -> str | None:
+    if attributes.get("specversion") != "1.0":
+        return 'specversion: must be the string "1.0"'
+    for name in ("id", "source"):
+        text = attributes.get(name)
+        if not isinstance(text, str) or not 1 <= len(text) <= MAX_TEXT:
+            return f"{name}: must be a string of 1 to {MAX_TEXT} characters"
+    if not isinstance(attributes.get("type"), str):
+        return "type: must be a string"
+    if not isinstance(data, dict):
+        return "data: must be a JSON object"
+    return None
+
+
+def _header_attributes(headers: Mapping[str, bytes | None]) -> dict[str, Any]:
+    """The envelope of binary mode; None stands for what is null, not UTF-8, or holds U+0000."""
+    attributes: dict[str, Any] = {}
+    for name, value in headers.items():
+        if name.startswith("ce_"):
+            try:
+                text = value.decode() if value is not None else None
+            except UnicodeDecodeError:
+                text = None
+            attributes[name[3:]] = None if text is None or "\0" in text else text
+    return attributes
+
+
+def _traceparent(attributes: Mapping[str, Any], headers: Mapping[str, bytes | None]) -> str | None:
+    text = attributes.get("traceparent")
+    if text is None and (header := headers.get("traceparent")):
+        text = header.decode("ascii", "replace")
+    return text if isinstance(text, str) and _TRACEPARENT.fullmatch(text) else None
+
+
+def _refused(reason: Reason, detail: str, attributes: Mapping[str, Any]) -> Refused:
+    def text(name: str) -> str | None:
+        value = attributes.get(name)
+        return value if isinstance(value, str) and 1 <= len(value) <= MAX_TEXT else None
+
+    return Refused(reason, detail, text("source"), text("id"), text("type"))
