@@ -133,14 +133,8 @@ def contributions(state: MessageState) -> Contributions:
     """Say what `state` is counted in: its sponsor's signals, its event's dashboard, its subjects."""
     sponsor, event = state.sponsor_id, state.event_id
     return Contributions(
-        frozenset(
-            (sponsor, event, signal, time.date())
-            for at, signal in _SIGNALS
-            if (time := state[at]) is not None
-        )
-        if sponsor
-        else frozenset(),
-        frozenset((event, metric, "") for at, metric in _COUNTERS if state[at] is not None) if event else frozenset(),
+        frozenset((sponsor, event, signal, state[at].date()) for at, signal in _SIGNALS if sponsor and state[at]),
+        frozenset((event, metric, "") for at, metric in _COUNTERS if event and state[at]),
         frozenset(_subjects(state)),
     )
 
@@ -223,7 +217,7 @@ def _status(state: MessageState) -> str:
 
 
 class Change(NamedTuple):
-    """The state of a message before and after a batch, and the trace that the change belongs to."""
+    """The state of a message before and after a batch, and the trace of the batch's last fact that had one."""
 
     old: MessageState
     new: MessageState
@@ -296,4 +290,4 @@ def _recorded(activity: Activity, previous_status: str | None, traceparent: str 
         escalation_reason=activity.escalation_reason,
         created_at=activity.created_at,
     )
-    ...
+    return Derived(data.TOPIC.name, data.partition_key, data.TYPE, data.model_dump_json().encode(), traceparent)

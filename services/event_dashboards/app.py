@@ -40,14 +40,10 @@ class Dashboards:
         stored = await store.lock_dashboards(connection, event_ids)
         known = await store.read_facts(connection, event_ids)
 
-        due = {facts.event_id: dashboard(facts) for facts in known if has_dashboard(facts)}
-        changed = [row for row in due.values() if row != stored.get(row.event_id)]
-        removed = sorted(stored.keys() - due.keys())
-        overwritten = [row.event_id for row in changed if row.event_id in stored]
-        await store.keep_snapshots(connection, sorted([*overwritten, *removed]), now)
-        await store.write_dashboards(connection, changed, now)
-        await store.remove_dashboards(connection, removed)
-        reached = {facts.event_id: milestones_reached(facts) for facts in known}
-        new = await store.claim_milestones(connection, reached, now)
-
-        return []
+        changed, removed = [], []
+        for facts in known:
+            row = dashboard(facts)
+            if not has_dashboard(facts):
+                removed += [row] if facts.event_id in stored else []
+            elif row != stored.get(facts.event_id):
+                changed.append(row)

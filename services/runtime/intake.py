@@ -192,7 +192,7 @@ class Intake:
                 settled = await positions.advance(
                     connection, self._consumer, self._topic_name, tallies, self._settings.refused_in_row_limit
                 )
-            self._metrics.settled(settled, fresh)
+            self._metrics.settled(settled, fresh, [v.reason for v in verdicts if isinstance(v, Refused)])
             await wake(connection, marked, outbox=letters > 0 or bool(effects.derived))
         for tally in tallies:
             if tally.applied:

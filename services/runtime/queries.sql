@@ -94,18 +94,21 @@ UPDATE dead_letters
 
 -- name: take_up_letters
 -- Letters whose missing sponsor or event has come: send their records again, through the outbox.
-WITH taken_up AS (
+WITH due AS MATERIALIZED (
+    SELECT id
+      FROM dead_letters
+     WHERE service = $1 AND status = 'pending' AND missing_id IS NOT NULL
+       AND (reason = 'unknown_sponsor' AND EXISTS (SELECT FROM sponsors WHERE sponsors.id = missing_id)
+         OR reason = 'unknown_event' AND EXISTS (SELECT FROM events WHERE events.id = missing_id))
+     ORDER BY id
+     LIMIT $2
+       FOR UPDATE SKIP LOCKED),
+taken_up AS (
     UPDATE dead_letters
        SET status = 'requeued', attempts = attempts + 1, updated_at = now()
-     WHERE id IN (SELECT id
-                    FROM dead_letters
-                   WHERE service = $1 AND status = 'pending' AND missing_id IS NOT NULL
-                     AND (reason = 'unknown_sponsor' AND EXISTS (SELECT FROM sponsors WHERE sponsors.id = missing_id)
-                       OR reason = 'unknown_event' AND EXISTS (SELECT FROM events WHERE events.id = missing_id))
-                   ORDER BY id
-                   LIMIT $2
-                     FOR UPDATE SKIP LOCKED)
- RETURNING id, topic, key, value, headers)
+      FROM due
+     WHERE dead_letters.id = due.id
+ RETURNING dead_letters.id, topic, key, value, headers)
 INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
 SELECT topic, '', key, value, headers
   FROM taken_up

@@ -1,0 +1,133 @@
+-- name: positions
+-- Positions and cumulative outcomes of the live services; a replay's own positions are left out.
+SELECT service, topic, partition, next_offset, applied, duplicate, dead_lettered, refused_in_row, stopped_reason,
+       stopped_at, updated_at
+FROM stream_offsets
+WHERE service NOT LIKE 'replay:%'
+ORDER BY service, topic, partition
+
+-- name: pending
+-- What waits anywhere between a position and Kafka's derived topics.
+SELECT (SELECT count(*) FROM outbox) AS outbox_pending,
+       (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM outbox) AS outbox_age,
+       (SELECT count(*) FROM stale_marks) AS marks_pending,
+       (SELECT extract(epoch FROM now() - min(marked_at))::float8 FROM stale_marks) AS marks_age,
+       (SELECT count(*) FROM parked_keys) AS parked_keys,
+       (SELECT count(*) FROM dead_letters WHERE status = 'pending') AS dead_letters_pending,
+       (SELECT (value #>> '{}')::date FROM control WHERE name = 'as_of') AS as_of
+
+-- name: parked
+-- The keys that a projection could not compute, the longest parked first.
+SELECT projection, kind, key::text, other::text, attempts, error, retry_at, parked_at
+FROM parked_keys
+ORDER BY parked_at
+LIMIT 100
+
+-- name: dead_letters_by_reason
+-- Dead letters that wait for someone, by service and reason.
+SELECT service, reason, count(*) AS pending
+FROM dead_letters
+WHERE status = 'pending'
+GROUP BY service, reason
+ORDER BY service, reason
+
+-- name: load_users
+-- Users exist in EventOS's own schema; a file of core rows gives their ids.
+INSERT INTO auth.users (id)
+SELECT value::uuid FROM jsonb_array_elements_text($1)
+
+-- name: load_events
+-- Core rows of upstream, every column given.
+INSERT INTO events (id, organizer_id, title, event_type, industry, location, "values", currency, capacity, embedding)
+SELECT id, organizer_id, title, event_type, industry, location, "values", currency, capacity, embedding
+FROM jsonb_populate_recordset(NULL::events, $1)
+
+-- name: load_sponsors
+-- Core rows of upstream, every column given.
+INSERT INTO sponsors (id, created_by, company_name, industry, industries_of_interest, event_types,
+                      geographic_preferences, "values", min_budget, max_budget, currency, total_sponsorships,
+                      average_roi, renewal_rate)
+SELECT id, created_by, company_name, industry, industries_of_interest, event_types, geographic_preferences, "values",
+       min_budget, max_budget, currency, total_sponsorships, average_roi, renewal_rate
+FROM jsonb_populate_recordset(NULL::sponsors, $1)
+
+-- name: load_sponsor_embeddings
+-- Embeddings stand beside the sponsor's row in a file, and in a table of their own here.
+INSERT INTO sponsor_embeddings (sponsor_id, embedding, model, model_version)
+SELECT (row ->> 'id')::uuid, (row ->> 'embedding')::vector, 'given', '1'
+FROM jsonb_array_elements($1) AS row
+WHERE row ->> 'embedding' IS NOT NULL
+
+-- name: load_proposals
+-- Core rows of upstream, every column given.
+INSERT INTO sponsor_proposals (id, event_id, sponsor_id, package_level, proposed_amount, currency, status, created_at)
+SELECT id, event_id, sponsor_id, package_level, proposed_amount, currency, status, created_at
+FROM jsonb_populate_recordset(NULL::sponsor_proposals, $1)
+
+-- name: load_campaigns
+-- Core rows of upstream, every column given.
+INSERT INTO marketing_campaigns (id, event_id, name)
+SELECT id, event_id, name FROM jsonb_populate_recordset(NULL::marketing_campaigns, $1)
+
+-- name: load_templates
+-- Core rows of upstream, every column given.
+INSERT INTO email_templates (id, campaign_id, event_id, subject, template_type)
+SELECT id, campaign_id, event_id, subject, template_type FROM jsonb_populate_recordset(NULL::email_templates, $1)
+
+-- name: load_sequences
+-- Core rows of upstream, every column given.
+INSERT INTO follow_up_sequences (id, sponsor_id, proposal_id, sequence_type, status)
+SELECT id, sponsor_id, proposal_id, sequence_type, status
+FROM jsonb_populate_recordset(NULL::follow_up_sequences, $1)
+
+-- name: state_lead_scores
+-- The state as files tell it: scores that exist.
+SELECT sponsor_id::text, event_id::text, score, priority, to_char(conversion_probability, 'FM0.00') AS conversion_probability,
+       (insights -> 'fit') AS fit, insights -> 'engagement' AS engagement, insights ->> 'grade' AS grade,
+       insights -> 'groups' AS groups, insights -> 'do_not_email' AS do_not_email
+FROM sponsor_lead_scores
+
+-- name: state_sponsors
+-- The state as files tell it: every sponsor.
+SELECT id::text, engagement_score FROM sponsors
+
+-- name: state_dashboards
+-- The state as files tell it: dashboards that exist.
+SELECT event_id::text, total_views, total_tickets_sold, total_revenue::text, conversion_rate::text, first_view_at,
+       first_sale_at, metrics, funnel_metrics, marketing_metrics, engagement_metrics
+FROM event_dashboards
+
+-- name: state_campaigns
+-- The state as files tell it: every campaign.
+SELECT id::text, emails_sent FROM marketing_campaigns
+
+-- name: state_templates
+-- The state as files tell it: every template.
+SELECT id::text, sent_count, opened_count FROM email_templates
+
+-- name: state_sequences
+-- The state as files tell it: every sequence.
+SELECT id::text, emails_sent, replies_received, status FROM follow_up_sequences
+
+-- name: state_proposals
+-- The state as files tell it: every proposal.
+SELECT id::text, total_views FROM sponsor_proposals
+
+-- name: state_sales_activities
+-- The state as files tell it: the activities that stand for e-mails.
+SELECT message_id, sponsor_id::text, event_id::text, activity_type, status, required_human_review
+FROM agent_sales_activities
+WHERE message_id IS NOT NULL
+
+-- name: state_sponsorships
+-- The state as files tell it: sponsorships that exist.
+SELECT sponsor_id::text, event_id::text, package_level, to_char(amount, 'FM9999999999990.00') AS amount, currency, status
+FROM sponsorships
+
+-- name: state_dead_letters
+-- The state as files tell it: how many records of which topic were refused, and why.
+SELECT topic, reason, count(*) AS count FROM dead_letters GROUP BY topic, reason
+
+-- name: state_duplicates
+-- The state as files tell it: deliveries that were counted and not applied again.
+SELECT coalesce(sum(duplicate), 0)::bigint FROM stream_offsets WHERE service NOT LIKE 'replay:%'

@@ -1,0 +1,101 @@
+"""Lanes: disjoint partitions worked on by several transactions at once, each partition in order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from services.runtime.intake import RecordBatch
+
+Work = Callable[[Sequence[RecordBatch]], Awaitable[None]]
+
+
+class Lanes:
+    """Spreads batches over lanes by partition, merges what waits in a lane, and gives it to `work`.
+
+    `limit` is the most records that one call of `work` gets, unless a single batch has more. A lane that has a
+    call's worth waiting makes `put` wait: that is the back-pressure.
+    """
+
+    def __init__(self, count: int, limit: int, work: Work) -> None:
+        self._lanes = [_Lane(limit) for _ in range(count)]
+        self._work = work
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    async def put(self, batch: RecordBatch) -> None:
+        """Queue `batch`, when its lane has room."""
+        await self._lanes[batch.partition % len(self._lanes)].put(batch)
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises what `work` raises: nothing may pass over a batch that failed."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes:
+                group.create_task(lane.run(self._work))
+
+    async def drain(self, timeout: float) -> None:
+        """Wait for the work in flight, at most `timeout` seconds; then give the rest up. What is not done is undone.
+
+        A batch that is given up is rolled back, and read again by whoever claims its partition.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                for lane in self._lanes:
+                    await lane.settled.wait()
+        for lane in self._lanes:
+            await lane.abandon()
+
+
+class _Lane:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: list[RecordBatch] = []
+        self._changed = asyncio.Condition()
+        self._current: asyncio.Task[None] | None = None
+        self.settled = asyncio.Event()
+        self.settled.set()
+
+    async def put(self, batch: RecordBatch) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._records() < self._limit)
+            self._waiting.append(batch)
+            self.settled.clear()
+            self._changed.notify_all()
+
+    async def run(self, work: Work) -> None:
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: bool(self._waiting))
+                batches = self._take()
+                self._changed.notify_all()
+            self._current = asyncio.ensure_future(work(batches))
+            try:
+                await asyncio.wait([self._current])
+            except asyncio.CancelledError:
+                self._current.cancel()
+                raise
+            if not self._current.cancelled():
+                self._current.result()
+            self._current = None
+            if not self._waiting:
+                self.settled.set()
+
+    async def abandon(self) -> None:
+        async with self._changed:
+            self._waiting.clear()
+            self._changed.notify_all()
+        if self._current is None:
+            self.settled.set()
+            return
+        self._current.cancel()
+        await self.settled.wait()
+
+    def _records(self) -> int:
+        return sum(len(batch.records) for batch in self._waiting)
+
+    def _take(self) -> list[RecordBatch]:
+        taken, size = [self._waiting.pop(0)], 0
+        size = len(taken[0].records)
+        while self._waiting and size + len(self._waiting[0].records) <= self._limit:
+            taken.append(self._waiting.pop(0))
+            size += len(taken[-1].records)
+        return taken

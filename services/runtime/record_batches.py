@@ -1,0 +1,176 @@
+"""Faust, fed in record batches: one event per partition and poll instead of one per record (docs/adr/0001).
+
+These are the only lines that know Faust's inside; tests/contract/test_faust_seams.py says which parts of it. Offsets
+are not acknowledged to Faust: the position lives in Postgres, and what is committed to Kafka is a hint for lag tools.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, cast
+
+import aiokafka
+import faust
+import structlog
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from faust.types.transports import SchedulingStrategyT
+from mode import Service
+
+from services.runtime.intake import Record, RecordBatch
+
+log = structlog.get_logger(__name__)
+
+Claim = Callable[[Mapping[int, int], Mapping[int, int]], Awaitable[Mapping[int, "Claimed"]]]
+"""From the earliest and the end offset of each assigned partition to where to read on."""
+
+IDLE_TICK = 10.0
+"""Seconds between signs of life of a member that has nothing to fetch: aiokafka would let it drop out for good."""
+
+
+class Claimed:
+    """Where a partition goes on, and whether it is stopped there."""
+
+    __slots__ = ("offset", "stopped")
+
+    def __init__(self, offset: int, *, stopped: bool) -> None:
+        self.offset, self.stopped = offset, stopped
+
+
+class BatchScheduler(SchedulingStrategyT):
+    """Hands out what a poll returned one partition at a time, whole."""
+
+    @classmethod
+    def map_from_records(cls, records: Mapping[TP, list[Record]]) -> Mapping[TP, list[Record]]:  # type: ignore[override]
+        """Return `records` as they are."""
+        return records
+
+    def iterate(self, records: Mapping[TP, list[Record]]) -> Iterator[tuple[TP, list[Record]]]:
+        """Yield each partition with all its records."""
+        yield from records.items()
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that fetches; reads only what its publisher committed."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    def sign_of_life(self) -> None:
+        """Tell aiokafka that this member is alive although it fetches nothing."""
+        with self._ensure_consumer()._subscription.fetch_context():
+            pass
+
+    def ends(self) -> dict[TP, int]:
+        """The end of each assigned partition, as far as fetches have told it."""
+        consumer = self._ensure_consumer()
+        return {tp: end for tp in consumer.assignment() if (end := consumer.last_stable_offset(tp)) is not None}
+
+
+class Consumer(driver.Consumer):
+    """Delivers record batches, and begins each assignment at the positions that `BatchApp.claim` returns."""
+
+    app: "BatchApp"
+    _thread: ConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._delivered: dict[int, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _to_message(self, tp: TP, records: list[Record]) -> ConsumerMessage:
+        last = records[-1]
+        batch = RecordBatch(tp.partition, records, self._delivered.get(tp.partition, records[0].offset))
+        self._delivered[tp.partition] = last.offset + 1
+        return ConsumerMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, (), None,
+            cast(bytes, batch), None, 0, 0, tp, generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Begin at the positions in Postgres. When they cannot be had now, pause, and go on trying behind."""
+        partitions = self.assignment()
+        try:
+            async with asyncio.timeout(self.app.claim_timeout):
+                return await self._seek_to_claimed(partitions)
+        except Exception as error:
+            log.warning("claim_postponed", partitions=len(partitions), error=repr(error))
+            self.pause_partitions(partitions)
+            self.add_future(self._claim_later(partitions, self.app.consumer_generation_id))
+            return {}
+
+    async def _claim_later(self, partitions: set[TP], generation: int) -> None:
+        while not self.should_stop and self.app.consumer_generation_id == generation:
+            await self.sleep(1.0)
+            try:
+                async with asyncio.timeout(self.app.claim_timeout):
+                    offsets = await self._seek_to_claimed(partitions)
+            except Exception as error:
+                log.warning("claim_postponed", partitions=len(partitions), error=repr(error))
+                continue
+            self.resume_partitions(set(offsets) - self.app.stopped)
+            return
+
+    async def _seek_to_claimed(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
+        tps = {tp.partition: tp for tp in partitions}
+        if not tps:
+            return {}
+        earliest = await self.earliest_offsets(*tps.values())
+        ends = await self.highwaters(*tps.values())
+        claimed = await self.app.claim(
+            {tp.partition: offset for tp, offset in earliest.items()},
+            {tp.partition: offset for tp, offset in ends.items()},
+        )
+        offsets = {tps[partition]: place.offset for partition, place in claimed.items()}
+        self._delivered = {partition: place.offset for partition, place in claimed.items()}
+        self.app.stopped = {tps[partition] for partition, place in claimed.items() if place.stopped}
+        await self.seek_wait({tp: offset for tp, offset in offsets.items() if tp not in self.app.stopped})
+        self.pause_partitions(self.app.stopped)
+        return offsets
+
+    def ends(self) -> dict[int, int]:
+        """The log end offset of each assigned partition, as far as it is known."""
+        return {tp.partition: end for tp, end in self._thread.ends().items()}
+
+    @Service.task
+    async def _stay_in_the_group(self) -> None:
+        while not self.should_stop:
+            await self.sleep(IDLE_TICK)
+            self._thread.sign_of_life()
+
+
+class Transport(driver.Transport):
+    """Faust's own transport with the consumer above."""
+
+    Consumer: ClassVar[type[Consumer]] = Consumer  # type: ignore[assignment]
+
+
+class BatchApp(faust.App):
+    """A Faust app whose one agent hears record batches.
+
+    `claim` gives the positions, `drain` waits for the work in flight when partitions are about to go.
+    """
+
+    claim: Claim
+    claim_timeout: float
+    drain: Callable[[], Awaitable[None]]
+    stopped: set[TP]
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        await self.drain()
+
+    async def restart_at_positions(self) -> None:
+        """Read all assigned partitions again from their positions in Postgres."""
+        await self.consumer.perform_seek()
+
+    def pause(self, partitions: Iterable[int]) -> None:
+        """Fetch no more from `partitions`."""
+        tps = {tp for tp in self.consumer.assignment() if tp.partition in set(partitions)}
+        self.stopped |= tps
+        self.consumer.pause_partitions(tps)
