@@ -10,7 +10,15 @@ from typing import Any
 
 from contracts.envelope import Event
 from services.email_engagement import store
-from services.email_engagement.domain import Change, MessageState, fold, join, outcome
+from services.email_engagement.domain import (
+    Change,
+    MessageState,
+    facts_by_message,
+    fold,
+    join,
+    latest_trace,
+    outcome,
+)
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
 from services.runtime.projection import Key
@@ -42,15 +50,39 @@ class EmailEngagement:
             self._months.update(missing)
 
     async def apply(self, connection: Connection, events: Sequence[Event[Any]], shard: int) -> Effects:
-        """Keep the facts, join them into the state of their messages, and move all that follows from it.
+        """Keep the facts, join them into the states of their messages, and move all that follows from these.
 
-        What the batch tells of each message is folded before anything is locked. For a new message that is its
-        state; for a known one it is joined with what is stored, under the row's lock.
+        What the batch tells of each message is folded before anything is locked. Of a new message that is the state;
+        to a known one it is joined under the row's lock.
         """
         await store.insert_facts(connection, events)
-        told, traces = _fold_by_message(events)
-        added = await store.add_messages(connection, told.values())
-        known = await store.lock_messages(connection, [id_ for id_ in told if id_ not in added])
-        changes = [_change(state, known.get(id_), traces.get(id_)) for id_, state in told.items()]
+        facts = facts_by_message(events)
+        told = {message_id: fold(MessageState(message_id), each) for message_id, each in facts.items()}
 
-        await store.update_messages(connection, [change.new for change in changes if change.new ...])
+        added = await store.add_messages(connection, told.values())
+        known = await store.lock_messages(connection, [message_id for message_id in told if message_id not in added])
+        changes = [
+            Change(old, new, latest_trace(facts[message_id]))
+            for message_id, state in told.items()
+            if (old := known.get(message_id, MessageState(message_id))) != (new := join(old, state))
+        ]
+        await store.update_messages(connection, [new for _, new, _ in changes if new.message_id in known])
+
+        total = outcome(changes)
+        await store.add_subject_counts(connection, total.subjects, shard)
+        await store.delete_activities(connection, total.obsolete)
+        await store.write_activities(connection, total.activities)
+        return total.effects
+
+
+class EmailSubjects:
+    """The view of campaigns, templates and sequences: what their messages add up to, and a sequence's status."""
+
+    name = "email_subjects"
+
+    async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
+        """Bring the subjects of `keys` up to date. A subject without a row is no error: the row's arrival marks it."""
+        for kind, project in _PROJECT.items():
+            if ids := [key.key for key in keys if key.kind == kind]:
+                await project(connection, ids)
+        return []

@@ -3,30 +3,33 @@
 A round of the view: lock → read → compute → keep what is owed → write what changed → tell.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-import structlog
-
-from contracts.derived import DashboardMilestoneReached, DashboardUpdated
 from services.event_dashboards import store
 from services.event_dashboards.domain import (
-    Dashboard,
-    EventFacts,
     dashboard,
     has_dashboard,
+    milestone_reached,
     milestones_reached,
+    updated,
 )
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
 
 Clock = Callable[[], datetime]
-"""The time now, in UTC."""
+"""Says the time, in UTC."""
+
+PAGE = 500
+"""Dashboards whose snapshots the timer keeps in one transaction."""
+
+NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
 class Dashboards:
-    """The view `dashboards`: one row for each event that anything is known of."""
+    """The view `dashboards`: one row for each event to which any fact belongs."""
 
     name = "dashboards"
 
@@ -38,12 +41,39 @@ class Dashboards:
         now = self._clock()
         event_ids = sorted({key.key for key in keys})
         stored = await store.lock_dashboards(connection, event_ids)
-        known = await store.read_facts(connection, event_ids)
+        events = {facts.event_id: facts for facts in await store.read_facts(connection, event_ids)}
 
-        changed, removed = [], []
-        for facts in known:
-            row = dashboard(facts)
-            if not has_dashboard(facts):
-                removed += [row] if facts.event_id in stored else []
-            elif row != stored.get(facts.event_id):
-                changed.append(row)
+        rows = {event_id: dashboard(facts) for event_id, facts in events.items()}
+        gone = {event_id for event_id, facts in events.items() if not has_dashboard(facts)}
+        removed = sorted(gone & stored.keys())
+        changed = [it for it in rows.values() if it.event_id not in gone and it != stored.get(it.event_id)]
+
+        await store.keep_snapshots(connection, [*removed, *(it.event_id for it in changed)], now)
+        await store.write_dashboards(connection, changed, now)
+        await store.remove_dashboards(connection, removed)
+        reached = {event_id: milestones_reached(facts) for event_id, facts in events.items()}
+        new = await store.claim_milestones(connection, reached, now)
+
+        return [
+            *(updated(events[it.event_id], it, removed=False) for it in changed),
+            *(updated(events[event_id], rows[event_id], removed=True) for event_id in removed),
+            *(milestone_reached(events[event_id], milestone) for event_id, milestone in new),
+        ]
+
+
+async def keep_owed_snapshots(connection: Connection, now: datetime, *, page: int = PAGE) -> None:
+    """Keep what dashboards owe of hours and days that are over at `now`; a round keeps its own before it overwrites."""
+    after = NO_ID
+    while owing := await store.find_owing(connection, now, page, after):
+        await store.keep_snapshots(connection, owing, now)
+        after = owing[-1]
+
+
+async def keep_history(pool: Pool, clock: Clock) -> None:
+    """Keep snapshots once after the start, for what was missed, and then after each full hour. Does not end."""
+    while True:
+        now = clock()
+        async with pool.acquire() as connection:
+            await keep_owed_snapshots(connection, now)
+        next_hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        await asyncio.sleep((next_hour - clock()).total_seconds())

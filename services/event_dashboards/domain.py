@@ -1,4 +1,4 @@
-"""Rules of a dashboard: counters of one event in, its row and milestones out. Pure.
+"""Rules of a dashboard: counters of one event in, its row, its milestones and what is told of them out. Pure.
 
 README.md says where each figure comes from. Amounts come in cents and leave as strings with two decimals: no
 float is ever near them.
@@ -10,6 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID, uuid5
+
+from contracts.derived import DashboardMilestoneReached, DashboardUpdated
+from services.runtime.effects import Derived
 
 MARKETING_METRICS = (
     "sent",
@@ -144,3 +147,38 @@ def milestones_reached(facts: EventFacts) -> list[Milestone]:
         sold = facts.count("tickets")
         reached += [it for it, percent in CAPACITY_PERCENT.items() if 100 * sold >= percent * facts.capacity]
     return reached
+
+
+def updated(facts: EventFacts, row: Dashboard, *, removed: bool) -> Derived:
+    """Tell how the dashboard of an event stands now, or that there is none any more."""
+    return _derived(
+        DashboardUpdated(
+            event_id=row.event_id,
+            removed=removed,
+            total_views=row.total_views,
+            total_tickets_sold=row.total_tickets_sold,
+            total_revenue=row.total_revenue,
+            currency=facts.currency,
+            conversion_rate=row.conversion_rate,
+            metrics=row.metrics,
+            funnel_metrics=row.funnel_metrics,
+            marketing_metrics=row.marketing_metrics,
+            engagement_metrics=row.engagement_metrics,
+        )
+    )
+
+
+def milestone_reached(facts: EventFacts, milestone: Milestone) -> Derived:
+    """Tell that an event reached a milestone."""
+    return _derived(
+        DashboardMilestoneReached(
+            event_id=facts.event_id,
+            milestone=milestone.value,
+            total_tickets_sold=facts.count("tickets"),
+            capacity=facts.capacity,
+        )
+    )
+
+
+def _derived(data: DashboardUpdated | DashboardMilestoneReached) -> Derived:
+    return Derived(data.TOPIC.name, data.partition_key, data.TYPE, data.model_dump_json().encode())

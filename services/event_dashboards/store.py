@@ -49,13 +49,14 @@ async def remove_dashboards(connection: Connection, event_ids: Sequence[str]) ->
 
 async def claim_milestones(
     connection: Connection, reached: Mapping[str, Sequence[Milestone]], now: datetime
-) -> set[tuple[str, Milestone]]:
-    """Claim what each event has reached, and return the pairs that nobody has told yet."""
+) -> list[tuple[str, Milestone]]:
+    """Claim what each event has reached, and return, in that order, the pairs that nobody has told yet."""
     pairs = [(event_id, milestone) for event_id, milestones in reached.items() for milestone in milestones]
     rows = await connection.fetch(
         QUERIES["claim_milestones"], [event_id for event_id, _ in pairs], [it for _, it in pairs], now
     )
-    return {(row["event_id"], Milestone(row["milestone"])) for row in rows}
+    claimed = {tuple(row) for row in rows}
+    return [pair for pair in pairs if pair in claimed]
 
 
 async def find_owing(connection: Connection, now: datetime, limit: int, after: str) -> list[str]:

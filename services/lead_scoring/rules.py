@@ -5,12 +5,11 @@ refused, with every fault that it has.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from fractions import Fraction
 from functools import cached_property
 from importlib.resources import files
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, model_validator
@@ -19,6 +18,8 @@ RULES_FILE = "scoring_rules.v1.yaml"
 
 Grade = Literal["A1", "A2", "A3", "B1", "B2", "B3", "C1", "C2", "C3", "D1", "D2", "D3"]
 Priority = Literal["hot", "warm", "nurture", "cold"]
+
+GRADES: tuple[Grade, ...] = get_args(Grade)
 
 
 def _text(value: object) -> object:
@@ -180,11 +181,6 @@ class Rules(_Part):
         """The priority of each grade."""
         return {grade: priority for priority, grades in self.priorities.items() for grade in grades}
 
-    @cached_property
-    def near_factor(self) -> Fraction:
-        """How far above a budget is still near it."""
-        return Fraction(self.fit.budget.near_factor)
-
     @model_validator(mode="after")
     def _agree(self) -> Self:
         faults = [
@@ -192,10 +188,12 @@ class Rules(_Part):
             for name, signal in self.signals.items()
             if signal.group not in self.groups
         ]
-        grades = set(Grade.__args__)  # type: ignore[attr-defined]
-        named = Counter(grade for grades in self.priorities.values() for grade in grades)
-        faults += [f"priorities: {grade} must stand once, not {named[grade]} times" for grade in sorted(grades) if named[grade] != 1]
-        faults += [f"conversion_probability: {grade} is missing" for grade in sorted(grades - self.conversion_probability.keys())]
+        prioritised = Counter(grade for grades in self.priorities.values() for grade in grades)
+        for grade in GRADES:
+            if prioritised[grade] != 1:
+                faults.append(f"priorities: {grade} must stand once, not {prioritised[grade]} times")
+            if grade not in self.conversion_probability:
+                faults.append(f"conversion_probability: {grade} is missing")
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -203,8 +201,21 @@ class Rules(_Part):
 
 def load_rules(name: str = RULES_FILE) -> Rules:
     """Load the rules file `name` of this package. Raises RulesError."""
-    return parse_rules(files(__package__).joinpath(name).read_text("utf-8"), name)
+    return parse_rules(files(__package__).joinpath(name).read_text("utf-8"))
 
 
-def parse_rules(text: str, name: str) -> Rules:
-    """Read rules from YAML; `name` says in messages where it came from. Raises RulesError with every fault."""
+def parse_rules(text: str) -> Rules:
+    """Read rules from YAML. Raises RulesError."""
+    try:
+        return Rules.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise RulesError(f"not YAML: {error}") from None
+    except ValidationError as error:
+        raise RulesError("\n".join(_faults(error))) from None
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_input=False):
+        where = ".".join(map(str, fault["loc"]))
+        for line in fault["msg"].removeprefix("Value error, ").splitlines():
+            yield f"{where}: {line}" if where else line

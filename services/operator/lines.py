@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from contracts.registry import topic_of
-from contracts.topics import TOPICS, Topic
+from contracts.registry import EVENT_TYPES
+from contracts.topics import ATTENDEE_QUESTIONS, EMAIL_ENGAGEMENT, SPONSOR_ACTIVITY, TICKET_SALES, Topic
 from services.operator.output import Failure
+
+INPUTS = {topic.name: topic for topic in (SPONSOR_ACTIVITY, EMAIL_ENGAGEMENT, TICKET_SALES, ATTENDEE_QUESTIONS)}
+"""The topics that publishers publish to, by name."""
 
 _MEMBERS = {"topic", "value", "key", "headers"}
 
@@ -66,17 +69,17 @@ def read_record(line: bytes) -> Record:
 
 
 def _topic_by_name(name: Any) -> Topic:
-    topic = TOPICS.get(name) if isinstance(name, str) else None
+    topic = INPUTS.get(name) if isinstance(name, str) else None
     if topic is None:
-        raise NoRecord(f"topic {name!r} is not one of {', '.join(TOPICS)}")
+        raise NoRecord(f"topic {name!r} is not one of {', '.join(INPUTS)}")
     return topic
 
 
 def _topic_by_type(type_: Any) -> Topic:
-    topic = topic_of(type_) if isinstance(type_, str) else None
-    if topic is None:
-        raise NoRecord(f"no topic takes events of type {type_!r}")
-    return topic
+    event_type = EVENT_TYPES.get(type_) if isinstance(type_, str) else None
+    if event_type is None or event_type.topic.name not in INPUTS:
+        raise NoRecord(f"no input topic takes events of type {type_!r}")
+    return event_type.topic
 
 
 def _value(value: Any) -> bytes | None:

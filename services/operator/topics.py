@@ -12,6 +12,10 @@ from services.operator.output import note, print_json, print_table
 from services.operator.surroundings import settings_of_command
 from services.runtime.settings import Settings
 
+LARGEST_RECORD = 8 * 1024 * 1024
+"""Bytes that Kafka accepts; far above what the contract allows, so that a value too large becomes a dead letter of
+ours with a reason, and not an error that only its publisher sees."""
+
 app = typer.Typer(help="The Kafka topics that the code declares.", no_args_is_help=True)
 
 
@@ -58,4 +62,5 @@ async def apply_topics(settings: Settings, *, replication_factor: int = -1, dry_
 
 def wanted_topic(topic: Topic, prefix: str) -> Wanted:
     """Put a declared topic in Kafka's options."""
-    return Wanted(topic.full_name(prefix), topic.partitions, topic.configs)
+    configs = {**topic.kafka_settings, "max.message.bytes": str(LARGEST_RECORD)}
+    return Wanted(topic.full_name(prefix), topic.partitions, configs)

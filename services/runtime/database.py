@@ -72,7 +72,27 @@ async def connect_pool(settings: Settings, service: str, *, size: int | None = N
 
     Raises the error of the first connection; the caller decides how long to wait for a database that is down.
     """
-    session = {
+    return await asyncpg.create_pool(
+        settings.database_url.get_secret_value(),
+        min_size=1,
+        max_size=size or settings.database_pool_size,
+        server_settings=_session(settings, service),
+        init=_set_codecs,
+        timeout=10,
+        command_timeout=60,
+    )
+
+
+async def connect(settings: Settings, service: str) -> asyncpg.Connection[Any]:
+    """Open one connection outside the pool, for what holds it for long: listening, and the relay's lock."""
+    return await asyncpg.connect(
+        settings.database_url.get_secret_value(), server_settings=_session(settings, service), timeout=10
+    )
+
+
+def _session(settings: Settings, service: str) -> dict[str, str]:
+    role = {"role": f"eventos_{service}"} if settings.database_role else {}
+    return role | {
         "application_name": f"eventos-{service}",
         "search_path": SEARCH_PATH,
         "timezone": "UTC",
@@ -83,17 +103,6 @@ async def connect_pool(settings: Settings, service: str, *, size: int | None = N
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
     }
-    if settings.database_role:
-        session["role"] = f"eventos_{service}"
-    return await asyncpg.create_pool(
-        settings.database_url.get_secret_value(),
-        min_size=1,
-        max_size=size or settings.database_pool_size,
-        server_settings=session,
-        init=_set_codecs,
-        timeout=10,
-        command_timeout=60,
-    )
 
 
 async def _set_codecs(connection: Connection) -> None:

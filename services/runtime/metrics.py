@@ -23,6 +23,22 @@ AGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600)
 SIZES = (1, 10, 100, 500, 1000, 2000, 5000, 10_000, 50_000)
 
 
+class ProjectionMetrics:
+    """The metrics of the projections of one process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ["projection"]
+        self.marks_pending = Gauge(
+            "eventos_stale_marks_pending", "Marks that wait to be taken", labels, registry=registry
+        )
+        self.oldest_mark = Gauge(
+            "eventos_stale_marks_oldest_age_seconds", "Age of the oldest live mark", labels, registry=registry
+        )
+        self.parked_keys = Gauge("eventos_parked_keys", "Keys that failed and wait", labels, registry=registry)
+        self.keys = Counter("eventos_keys_projected", "Keys computed", labels, registry=registry)
+        self.rounds = Counter("eventos_projection_rounds", "Shards taken with work to do", labels, registry=registry)
+
+
 class ServiceMetrics:
     """The metrics that every service has, on a registry of its own."""
 
@@ -46,6 +62,7 @@ class ServiceMetrics:
             registry=registry,
         )  # fmt: skip
         self.build_info = Gauge("eventos_build_info", "Constant 1", [*labels, "version"], registry=registry)
+        self.projections = ProjectionMetrics(registry)
 
     def retried(self, fault: Fault, error: BaseException) -> None:
         """Count a transaction that will be tried again."""
@@ -148,22 +165,6 @@ class IntakeMetrics(ServiceMetrics, Collector):
                 late = time.time() - since if since is not None and behind[partition] else 0.0
                 lag_seconds.add_metric(place, max(0.0, late))
         yield from (consumed, offset, paused, lag, lag_seconds)
-
-
-class ProjectionMetrics:
-    """The metrics of one projection."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        labels = ["projection"]
-        self.marks_pending = Gauge(
-            "eventos_stale_marks_pending", "Marks that wait to be taken", labels, registry=registry
-        )
-        self.oldest_mark = Gauge(
-            "eventos_stale_marks_oldest_age_seconds", "Age of the oldest live mark", labels, registry=registry
-        )
-        self.parked_keys = Gauge("eventos_parked_keys", "Keys that failed and wait", labels, registry=registry)
-        self.keys = Counter("eventos_keys_projected", "Keys computed", labels, registry=registry)
-        self.rounds = Counter("eventos_projection_rounds", "Shards taken with work to do", labels, registry=registry)
 
 
 class RelayMetrics:

@@ -148,3 +148,71 @@ SELECT '/eventos/' || $1, topic, key, type, data, traceparent
 -- name: notify
 -- Wake whoever listens on these channels.
 SELECT pg_notify(channel, '') FROM unnest($1::text[]) AS channel
+
+-- name: stale_shards
+-- The shards of a projection that have something to do: a probe of the index per shard.
+SELECT shard
+  FROM generate_series(0, 15) AS shard
+ WHERE EXISTS (SELECT FROM stale_marks WHERE projection = $1 AND stale_marks.shard = generate_series.shard)
+    OR EXISTS (SELECT FROM parked_keys
+                WHERE projection = $1 AND parked_keys.shard = generate_series.shard AND retry_at <= now())
+
+-- name: own_shard
+-- Own a shard until the transaction ends, unless another replica does.
+SELECT pg_try_advisory_xact_lock(hashtext('projection ' || $1::text), $2::int)
+
+-- name: take_live_marks
+-- All that is there: many marks on one key collapse into one computation.
+WITH taken AS (
+    DELETE FROM stale_marks
+     WHERE projection = $1 AND shard = $2 AND priority = 0
+ RETURNING kind, key, other, marked_at)
+SELECT kind, key::text, other::text, min(marked_at) AS oldest
+  FROM taken
+ GROUP BY kind, key, other
+
+-- name: take_background_marks
+-- Some of the day's turn, when nothing live waits. The limit holds only because the choice is materialized.
+WITH due AS MATERIALIZED (
+    SELECT id
+      FROM stale_marks
+     WHERE projection = $1 AND shard = $2 AND priority = 1
+     ORDER BY id
+     LIMIT $3),
+taken AS (
+    DELETE FROM stale_marks
+     USING due
+     WHERE projection = $1 AND shard = $2 AND priority = 1 AND stale_marks.id = due.id
+ RETURNING kind, key, other)
+SELECT DISTINCT kind, key::text, other::text
+  FROM taken
+
+-- name: parked_keys
+-- Keys of a shard that failed, and whether their time has come again.
+SELECT kind, key::text, other::text, retry_at <= now() AS due
+  FROM parked_keys
+ WHERE projection = $1 AND shard = $2
+
+-- name: park_key
+-- Put a key that fails aside; each further failure doubles the wait, up to an hour.
+INSERT INTO parked_keys AS parked (projection, shard, kind, key, other, attempts, error, retry_at, parked_at)
+VALUES ($1, $2, $3, $4, $5, 1, $6, now() + interval '10 seconds', now())
+    ON CONFLICT (projection, kind, key, other) DO UPDATE
+       SET attempts = parked.attempts + 1,
+           error = excluded.error,
+           retry_at = now() + LEAST(interval '1 hour', interval '10 seconds' * 2 ^ LEAST(parked.attempts, 10))
+
+-- name: unpark_keys
+-- These keys have been computed.
+DELETE FROM parked_keys AS parked
+ USING unnest($3::text[], $4::uuid[], $5::uuid[]) AS done (kind, key, other)
+ WHERE parked.projection = $1 AND parked.shard = $2
+   AND parked.kind = done.kind AND parked.key = done.key AND parked.other IS NOT DISTINCT FROM done.other
+
+-- name: projection_backlog
+-- How much waits, for how long (seconds), and what is parked.
+SELECT count(*) AS pending,
+       COALESCE(extract(epoch FROM now() - min(marked_at) FILTER (WHERE priority = 0)), 0)::float8 AS oldest_age,
+       (SELECT count(*) FROM parked_keys WHERE projection = $1) AS parked
+  FROM stale_marks
+ WHERE projection = $1

@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.envelope import Event
-from services.runtime.database import Connection
+from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
-from services.runtime.intake import Handler
-from services.runtime.projection import Key, View
+from services.runtime.projection import Key
 from services.sponsor_activity import store
 from services.sponsor_activity.domain import fold
 
 
-class SponsorActivity(Handler):
-    """Keeps what sponsors do, and tells what moved."""
+class SponsorActivityHandler:
+    """Keeps what sponsors do, and tells what moved (an intake `Handler`)."""
 
     def references(self, event: Event[Any]) -> tuple[str | None, str | None]:
         """Return the sponsor, and the event where the activity names one."""
         return event.data.sponsor_id, event.data.event_id
+
+    async def prepare(self, pool: Pool, events: Sequence[Event[Any]]) -> None:
+        """Do nothing: every table takes rows of any time."""
 
     async def apply(self, connection: Connection, events: Sequence[Event[Any]], shard: int) -> Effects:
         """Store the activities, the sponsorships signed and the proposals viewed."""
@@ -30,8 +32,8 @@ class SponsorActivity(Handler):
         return outcome.effects
 
 
-class ProposalViews(View):
-    """Keeps `sponsor_proposals.total_views` at the sum of what was counted, also before the proposal had a row."""
+class ProposalViews:
+    """Keeps `sponsor_proposals.total_views` at what was counted, also before the proposal had a row."""
 
     name = "proposal_views"
 

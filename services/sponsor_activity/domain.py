@@ -1,6 +1,6 @@
 """What a sponsor's activity means: the rows it leaves, and what it adds to leads, dashboards and proposals.
 
-The rules are those of contracts.md, "Sponsor activity". Each event stands for itself: nothing depends on another.
+Each event stands for itself, so nothing depends on their order.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from contracts.envelope import Event
 from contracts.lead_signals import LEAD_SIGNALS
-from contracts.sponsor_activity import ProposalViewed, SponsorshipSigned
+from contracts.sponsor_activity import SponsorActivity, SponsorshipSigned
 from services.runtime.effects import Effects, Mark
 
 SIGNALS = LEAD_SIGNALS["sponsor_activity"]
@@ -53,33 +53,34 @@ class Outcome:
     effects: Effects = field(default_factory=Effects)
 
 
-def fold(events: Iterable[Event[Any]]) -> Outcome:
+def fold(events: Iterable[Event[SponsorActivity]]) -> Outcome:
     """Return what the events leave behind, each counted once, in whatever order they come."""
     outcome = Outcome()
     effects = outcome.effects
     for event in events:
         data, name = event.data, event.name
-        outcome.activities.append(
-            Activity(
-                event.uuid(), data.sponsor_id, name, data.event_id, data.proposal_id, data.metadata, event.time
-            )
-        )
+        outcome.activities.append(_activity(event, name))
         if name in SIGNALS:
             effects.signals[data.sponsor_id, data.event_id, name, event.time.date()] += 1
         if data.event_id is not None:
             effects.counters[data.event_id, "activities", name] += 1
-        match data:
-            case SponsorshipSigned():
-                outcome.sponsorships.append(_sponsorship(event))
-            case ProposalViewed(proposal_id=str(proposal_id)):
-                # Kept for a proposal that nobody knows yet too; the view shows it once its row appears.
-                outcome.proposal_views[proposal_id] += 1
-                effects.marks.add(Mark("proposal_views", "proposal", proposal_id))
+        if name == "proposal_viewed" and data.proposal_id is not None:
+            # Counted for a proposal that nobody knows yet too: the view shows it once the row appears.
+            outcome.proposal_views[data.proposal_id] += 1
+            effects.marks.add(Mark("proposal_views", "proposal", data.proposal_id))
+        if isinstance(data, SponsorshipSigned):
+            outcome.sponsorships.append(_sponsorship(event, data))
     return outcome
 
 
-def _sponsorship(event: Event[SponsorshipSigned]) -> Sponsorship:
+def _activity(event: Event[SponsorActivity], name: str) -> Activity:
     data = event.data
+    return Activity(
+        event.uuid(), data.sponsor_id, name, data.event_id, data.proposal_id, data.metadata, event.time
+    )
+
+
+def _sponsorship(event: Event[SponsorActivity], data: SponsorshipSigned) -> Sponsorship:
     return Sponsorship(
         event.uuid("sponsorship"),
         data.event_id,

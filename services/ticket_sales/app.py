@@ -6,20 +6,22 @@ from typing import Any
 
 from contracts.envelope import Event
 from contracts.ticket_sales import AttendeeCheckedIn, OrderCompleted, PageViewed
-from services.runtime.database import Connection
+from services.runtime.database import Connection, Pool
 from services.runtime.effects import Effects
-from services.runtime.intake import Handler
 from services.ticket_sales import store
 from services.ticket_sales.domain import OrderKey, count, fact, fold, move
 
 
-class TicketSales(Handler):
-    """Keeps ticketing facts and the state of each order, and tells what moved."""
+class TicketSalesHandler:
+    """Keeps ticketing facts and the state of each order, and tells what moved (an intake `Handler`)."""
 
     def references(self, event: Event[Any]) -> tuple[str | None, str | None]:
         """Return the sponsor of a completed order, and the event."""
         sponsor_id = event.data.sponsor_id if isinstance(event.data, OrderCompleted) else None
         return sponsor_id, event.data.event_id
+
+    async def prepare(self, pool: Pool, events: Sequence[Event[Any]]) -> None:
+        """Do nothing: every table takes rows of any time."""
 
     async def apply(self, connection: Connection, events: Sequence[Event[Any]], shard: int) -> Effects:
         """Store the facts; count them, what they change in their orders, and tickets that are checked in."""
@@ -27,31 +29,33 @@ class TicketSales(Handler):
         await store.insert_facts(connection, [fact(event) for event in events])
         for event in events:
             count(effects, event)
-        await self._fold_orders(connection, events, effects)
-        await self._check_in(connection, events, effects)
+        await _fold_orders(connection, events, effects)
+        await _check_in(connection, events, effects)
         return effects
 
-    async def _fold_orders(self, connection: Connection, events: Sequence[Event[Any]], effects: Effects) -> None:
-        facts: defaultdict[OrderKey, list[Event[Any]]] = defaultdict(list)
-        for event in events:
-            if not isinstance(event.data, PageViewed | AttendeeCheckedIn):
-                facts[event.data.event_id, event.data.order_id].append(event)
-        if not facts:
-            return
-        old = await store.lock_orders(connection, list(facts))
-        new = {key: fold(old[key], facts[key]) for key in facts}
-        changed = {key: order for key, order in new.items() if order != old[key]}
-        for key, order in changed.items():
-            move(effects, key[0], old[key], order)
-        if changed:
-            await store.update_orders(connection, changed)
 
-    async def _check_in(self, connection: Connection, events: Sequence[Event[Any]], effects: Effects) -> None:
-        tickets = {
-            (event.data.event_id, event.data.ticket_id)
-            for event in events
-            if isinstance(event.data, AttendeeCheckedIn)
-        }
-        if tickets:
-            for event_id in await store.check_in(connection, list(tickets)):
-                effects.counters[event_id, "checked_in", ""] += 1
+async def _fold_orders(connection: Connection, events: Sequence[Event[Any]], effects: Effects) -> None:
+    facts: defaultdict[OrderKey, list[Event[Any]]] = defaultdict(list)
+    for event in events:
+        if not isinstance(event.data, PageViewed | AttendeeCheckedIn):
+            facts[event.data.event_id, event.data.order_id].append(event)
+    if not facts:
+        return
+    old = await store.lock_orders(connection, list(facts))
+    new = {key: fold(old[key], facts[key]) for key in facts}
+    changed = {key: order for key, order in new.items() if order != old[key]}
+    for key, order in changed.items():
+        move(effects, key[0], old[key], order)
+    if changed:
+        await store.update_orders(connection, changed)
+
+
+async def _check_in(connection: Connection, events: Sequence[Event[Any]], effects: Effects) -> None:
+    tickets = {
+        (event.data.event_id, event.data.ticket_id)
+        for event in events
+        if isinstance(event.data, AttendeeCheckedIn)
+    }
+    if tickets:
+        for event_id in await store.check_in(connection, list(tickets)):
+            effects.counters[event_id, "checked_in", ""] += 1

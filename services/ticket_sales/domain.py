@@ -1,7 +1,7 @@
-"""What ticketing facts mean: the state of an order, and what it adds to its event's counters and its sponsor's lead.
+"""What ticketing facts mean: the state of an order, and what it adds to dashboards and leads.
 
-The rules are those of contracts.md, "Ticketing". An order's state is a join over its facts: whatever their order of
-arrival, repetition and grouping into batches, the same facts give the same state.
+The state is a join over the order's facts: however they arrive, are repeated and are grouped into batches, the same
+facts give the same state.
 """
 
 from collections.abc import Iterable, Mapping
@@ -68,14 +68,14 @@ class OrderState:
 
     @property
     def net_quantity(self) -> int:
-        """Tickets sold and kept: never below 0, and 0 while the dispute is lost. The order counts while above 0."""
+        """Tickets sold and kept: never below 0, 0 while the dispute is lost. The order counts while above 0."""
         if self.completion is None or self._is_lost:
             return 0
         return max(0, self.completion.quantity - self._refunded(self.completion).quantity)
 
     @property
     def net_cents(self) -> int:
-        """Money earned and kept, in the completion's currency: never below 0, and 0 while the dispute is lost."""
+        """Cents earned and kept, in the completion's currency: never below 0, 0 while the dispute is lost."""
         if self.completion is None or self._is_lost:
             return 0
         return max(0, self.completion.cents - self._refunded(self.completion).cents)
@@ -89,7 +89,7 @@ class OrderState:
 
 
 def state_of(event: Event[Any]) -> OrderState:
-    """Return the state of an order of which `event` is the only fact. A check-in says nothing about its order."""
+    """Return the state of an order of which `event` is the only fact; a check-in says nothing about it."""
     match event.data:
         case CheckoutStarted():
             return OrderState(checkout_started=True)
@@ -106,7 +106,7 @@ def state_of(event: Event[Any]) -> OrderState:
                 )
             )
         case OrderRefunded() as data:
-            refunded = Refunded(data.refunded_quantity, data.refunded_amount_cents)
+            refunded = Refunded(data.refunded_quantity, data.refunded_cents)
             return OrderState(refunds={data.currency: refunded})
         case DisputeClosed() as data:
             return OrderState(dispute=Dispute(event.rank, data.outcome))
@@ -231,7 +231,7 @@ def fact(event: Event[Any]) -> Fact:
                 order_id=data.order_id,
                 currency=data.currency,
                 refunded_quantity=data.refunded_quantity,
-                refunded_cents=data.refunded_amount_cents,
+                refunded_cents=data.refunded_cents,
             )
         case DisputeClosed():
             return Fact(*stamp, order_id=data.order_id, outcome=data.outcome)

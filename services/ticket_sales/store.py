@@ -1,4 +1,4 @@
-"""The rows of ticket_sales: one function for each query, inside the transaction of the connection it is given."""
+"""The rows of ticket_sales: one function for each query, inside the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

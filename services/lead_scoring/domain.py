@@ -1,0 +1,163 @@
+"""How promising a lead is: what a sponsor did, and how well they suit the event. Pure, and integers only.
+
+A lead is a pair (sponsor, event). Its two axes are never mixed: fit (fit.py; no decay) and engagement (here; decays).
+Points of engagement are kept in thousandths, *millipoints*, until the very end. The numbers are in the rules file.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from functools import lru_cache
+from typing import Any
+
+from services.lead_scoring.fit import Fit
+from services.lead_scoring.rules import Priority, Rules, Signal
+
+Count = tuple[str, date, int]
+"""(signal, UTC day, n): how often a signal was seen that day; n is above 0."""
+
+GATE_SIGNALS = frozenset({"email_unsubscribed", "email_complained"})
+"""While a sponsor has one of these, no e-mail goes to them."""
+
+EMAILING_ACTIONS = frozenset({"send_tailored_proposal", "enrol_in_follow_up_sequence", "keep_in_newsletter"})
+
+FACTOR_BITS = 20
+TOP_FACTORS = 5
+
+COMPLETENESS = tuple(f"{(200 * known + 7) // 14 / 100:.2f}" for known in range(8))
+"""The share of the seven inputs of fit that are known, by their number: two decimals, half up."""
+
+
+@lru_cache(maxsize=None)
+def factor(half_life: int, age: int) -> int:
+    """What is left of a signal after `age` days: round_half_even(2^20 · 2^(−age/half_life)).
+
+    Computed in decimal with 50 digits, so that every machine gives the same integer.
+    """
+    with localcontext() as context:
+        context.prec = 50
+        left = Decimal(2) ** (FACTOR_BITS - Decimal(age) / half_life)
+        return int(left.to_integral_value(ROUND_HALF_EVEN))
+
+
+def contribution(signal: Signal, age: int, n: int) -> int:
+    """The millipoints of `n` signals of one day, `age` days ago."""
+    if age > (FACTOR_BITS + 2) * signal.half_life:
+        return 0  # the factor is; this bounds its cache
+    if signal.per == "day":
+        n = 1
+    return (n * signal.points * 1000 * factor(signal.half_life, age)) >> FACTOR_BITS
+
+
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """What a set of counts is worth: points (0 to 100), each group's millipoints within its limit, and each signal's
+    before it.
+    """
+
+    points: int
+    groups: Mapping[str, int]
+    factors: Mapping[str, int]
+
+
+def engagement(counts: Iterable[Count], as_of: date, rules: Rules) -> Engagement:
+    """Weigh counts at the end of the UTC day `as_of`. Days to come count as that day."""
+    signals = rules.signals
+    factors: dict[str, int] = {}
+    for name, day, n in counts:
+        age = max(0, (as_of - day).days)
+        factors[name] = factors.get(name, 0) + contribution(signals[name], age, n)
+    groups = dict.fromkeys(rules.groups, 0)
+    for name, millipoints in factors.items():
+        groups[signals[name].group] += millipoints
+    total = 0
+    for name, group in rules.groups.items():
+        groups[name] = min(groups[name], group.limit)
+        total += groups[name] if group.floor is None else -groups[name]
+    return Engagement(min(100, (max(0, total) + 500) // 1000), groups, factors)
+
+
+def all_counts(by_event: Mapping[str | None, Sequence[Count]]) -> Iterable[Count]:
+    """Add up the counts of a sponsor across events and those without one."""
+    if len(by_event) == 1:
+        return next(iter(by_event.values()))
+    total: Counter[tuple[str, date]] = Counter()
+    for counts in by_event.values():
+        for signal, day, n in counts:
+            total[signal, day] += n
+    return [(signal, day, n) for (signal, day), n in total.items()]
+
+
+def do_not_email(by_event: Mapping[str | None, Sequence[Count]]) -> bool:
+    """Whether the sponsor's gate is closed: by any message to them, about whatever event."""
+    return any(signal in GATE_SIGNALS for counts in by_event.values() for signal, _, _ in counts)
+
+
+def grade(fit: int, engagement: int, rules: Rules) -> str:
+    """A letter for fit and a digit for engagement: A1 is best, D3 last."""
+    letter = min(letter for letter, least in rules.grades.fit.items() if fit >= least)
+    digit = min(digit for digit, least in rules.grades.engagement.items() if engagement >= least)
+    return f"{letter}{digit}"
+
+
+def recommended_actions(priority: Priority, gate_closed: bool, rules: Rules) -> list[str]:
+    """What to do about a lead; behind a closed gate, each action that sends e-mail gives way to those that do not."""
+    actions: list[str] = []
+    for action in getattr(rules.recommended_actions, priority):
+        instead = rules.recommended_actions.do_not_email
+        actions += instead if gate_closed and action in EMAILING_ACTIONS else (action,)
+    return list(dict.fromkeys(actions))
+
+
+def top_factors(factors: Mapping[str, int], rules: Rules) -> list[dict[str, Any]]:
+    """The signals that move a lead most, as {signal, millipoints}; below 0 where they take away."""
+    greatest = sorted((-millipoints, name) for name, millipoints in factors.items() if millipoints)
+    return [
+        {"signal": name, "millipoints": -lost if rules.groups[rules.signals[name].group].floor is None else lost}
+        for lost, name in greatest[:TOP_FACTORS]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A row of sponsor_lead_scores, without its key and the time at which it was written.
+
+    `insights` say why: both axes, the groups in millipoints, the gate, the top factors, and the rules and day used.
+    """
+
+    score: int
+    priority: str
+    conversion_probability: Decimal
+    recommended_actions: list[str]
+    insights: dict[str, Any]
+
+
+def lead(counts: Sequence[Count], fit: Fit, gate_closed: bool, as_of: date, rules: Rules) -> Lead:
+    """Score one pair by its counts, of which there is at least one, its fit, and its sponsor's gate."""
+    engaged = engagement(counts, as_of, rules)
+    graded = grade(fit.points, engaged.points, rules)
+    priority = rules.priority_of[graded]
+    return Lead(
+        score=(rules.weights.fit * fit.points + rules.weights.engagement * engaged.points + 50) // 100,
+        priority=priority,
+        conversion_probability=rules.conversion_probability[graded],
+        recommended_actions=recommended_actions(priority, gate_closed, rules),
+        insights={
+            "fit": fit.points,
+            "fit_completeness": COMPLETENESS[fit.known],
+            "engagement": engaged.points,
+            "grade": graded,
+            "groups": engaged.groups,
+            "do_not_email": gate_closed,
+            "rules_version": rules.version,
+            "as_of": as_of.isoformat(),
+            "top_factors": top_factors(engaged.factors, rules),
+        },
+    )
+
+
+def is_news(previous: Lead | None, current: Lead) -> bool:
+    """Whether a lead's change is told to others: it is new, or its score or priority moved."""
+    return previous is None or (previous.score, previous.priority) != (current.score, current.priority)
