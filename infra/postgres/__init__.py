@@ -1,0 +1,1 @@
+"""The database: plain-SQL migrations, and what applies them."""

@@ -1,0 +1,2 @@
+-- Nothing is undone: users, events and their roles are EventOS's own, whether or not this migration had to make them,
+-- and their rows must survive a rollback of what was built beside them.
