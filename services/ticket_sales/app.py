@@ -12,8 +12,8 @@ from services.ticket_sales import store
 from services.ticket_sales.domain import OrderKey, count, fact, fold, move
 
 
-class TicketSalesHandler:
-    """Keeps ticketing facts and the state of each order, and tells what moved (an intake `Handler`)."""
+class TicketSales:
+    """Keeps ticketing facts and the state of each order, and tells what moved."""
 
     def references(self, event: Event[Any]) -> tuple[str | None, str | None]:
         """Return the sponsor of a completed order, and the event."""

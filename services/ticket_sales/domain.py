@@ -1,7 +1,7 @@
 """What ticketing facts mean: the state of an order, and what it adds to dashboards and leads.
 
-The state is a join over the order's facts: however they arrive, are repeated and are grouped into batches, the same
-facts give the same state.
+The state is a join over the order's facts: however they arrive, are repeated and are batched, the same facts
+give the same state.
 """
 
 from collections.abc import Iterable, Mapping
@@ -68,7 +68,7 @@ class OrderState:
 
     @property
     def net_quantity(self) -> int:
-        """Tickets sold and kept: never below 0, 0 while the dispute is lost. The order counts while above 0."""
+        """Tickets sold and kept: never below 0, 0 while the dispute is lost. Above 0, the order counts."""
         if self.completion is None or self._is_lost:
             return 0
         return max(0, self.completion.quantity - self._refunded(self.completion).quantity)
