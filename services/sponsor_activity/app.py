@@ -11,8 +11,8 @@ from services.sponsor_activity import store
 from services.sponsor_activity.domain import fold
 
 
-class SponsorActivityHandler:
-    """Keeps what sponsors do, and tells what moved (an intake `Handler`)."""
+class SponsorActivity:
+    """Keeps what sponsors do, and tells what moved."""
 
     def references(self, event: Event[Any]) -> tuple[str | None, str | None]:
         """Return the sponsor, and the event where the activity names one."""

@@ -26,7 +26,7 @@ class Activity(NamedTuple):
     activity_type: str
     event_id: str | None
     proposal_id: str | None
-    metadata: dict[str, Any] | None
+    metadata: dict[str, Any]
     created_at: datetime
 
 
@@ -76,7 +76,7 @@ def fold(events: Iterable[Event[SponsorActivity]]) -> Outcome:
 def _activity(event: Event[SponsorActivity], name: str) -> Activity:
     data = event.data
     return Activity(
-        event.uuid(), data.sponsor_id, name, data.event_id, data.proposal_id, data.metadata, event.time
+        event.uuid(), data.sponsor_id, name, data.event_id, data.proposal_id, data.metadata or {}, event.time
     )
 
 
