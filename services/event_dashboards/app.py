@@ -5,7 +5,7 @@ A round of the view: lock → read → compute → keep what is owed → write w
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from services.event_dashboards import store
 from services.event_dashboards.domain import (
@@ -62,7 +62,7 @@ class Dashboards:
 
 
 async def keep_owed_snapshots(connection: Connection, now: datetime, *, page: int = PAGE) -> None:
-    """Keep what dashboards owe of hours and days that are over at `now`; a round keeps its own before it overwrites."""
+    """Keep what dashboards still owe of hours and days that are over at `now`."""
     after = NO_ID
     while owing := await store.find_owing(connection, now, page, after):
         await store.keep_snapshots(connection, owing, now)
@@ -70,7 +70,7 @@ async def keep_owed_snapshots(connection: Connection, now: datetime, *, page: in
 
 
 async def keep_history(pool: Pool, clock: Clock) -> None:
-    """Keep snapshots once after the start, for what was missed, and then after each full hour. Does not end."""
+    """Keep snapshots at the start, for what was missed, and then after each full hour. Does not end."""
     while True:
         now = clock()
         async with pool.acquire() as connection:
