@@ -1,47 +1,31 @@
-"""Wiring: the topic email-engagement → facts, messages, activities; and the view email_subjects.
+"""Wiring of email_engagement: which topic it reads, the story of a batch, and the view of what was mailed."""
 
-The e-mail service in one screen: `EmailEngagement.apply` takes a batch from facts to effects, `EmailSubjects.project`
-brings campaigns, templates and sequences to what was counted.
-"""
-
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from contracts.envelope import Event
 from services.email_engagement import store
-from services.email_engagement.domain import (
-    Change,
-    MessageState,
-    facts_by_message,
-    fold,
-    join,
-    latest_trace,
-    outcome,
-)
+from services.email_engagement.domain import Change, MessageState, fold, join, outcome
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
-from services.runtime.projection import Key
-
-_PROJECT = {
-    "campaign": store.project_campaigns,
-    "template": store.project_templates,
-    "sequence": store.project_sequences,
-}
+from services.runtime.intake import Handler
+from services.runtime.projection import Key, View
 
 
-class EmailEngagement:
-    """The handler of e-mail events."""
+class EmailEngagement(Handler):
+    """Keeps the facts of e-mails and the state of each message, and tells what moved."""
 
     def __init__(self) -> None:
         self._months: set[date] = set()
 
     def references(self, event: Event[Any]) -> tuple[str | None, str | None]:
-        """The sponsor and the event that a fact names, each if any."""
+        """Return the sponsor and the event, where the fact names them."""
         return event.data.sponsor_id, event.data.event_id
 
     async def prepare(self, pool: Pool, events: Sequence[Event[Any]]) -> None:
-        """Make the partitions for the months in which the batch's e-mails were sent."""
+        """Make the partitions of the months in which e-mails of the batch were sent."""
         sent_in = {event.time.date().replace(day=1) for event in events if event.name == "sent"}
         if missing := sorted(sent_in - self._months):
             async with pool.acquire() as connection:
@@ -50,22 +34,25 @@ class EmailEngagement:
             self._months.update(missing)
 
     async def apply(self, connection: Connection, events: Sequence[Event[Any]], shard: int) -> Effects:
-        """Keep the facts, join them into the states of their messages, and move all that follows from these.
+        """Store the facts, join them into the state of their messages, and move all that follows from it.
 
-        What the batch tells of each message is folded before anything is locked. Of a new message that is the state;
-        to a known one it is joined under the row's lock.
+        What the batch tells of a message is folded before anything is locked. To a new message that is its
+        state; with a known one's it is joined under the row's lock.
         """
-        await store.insert_facts(connection, events)
-        facts = facts_by_message(events)
+        facts: defaultdict[str, list[Event[Any]]] = defaultdict(list)
+        for event in events:
+            facts[event.data.message_id].append(event)
         told = {message_id: fold(MessageState(message_id), each) for message_id, each in facts.items()}
 
-        added = await store.add_messages(connection, told.values())
-        known = await store.lock_messages(connection, [message_id for message_id in told if message_id not in added])
-        changes = [
-            Change(old, new, latest_trace(facts[message_id]))
-            for message_id, state in told.items()
-            if (old := known.get(message_id, MessageState(message_id))) != (new := join(old, state))
-        ]
+        await store.insert_facts(connection, events)
+        added = await store.add_messages(connection, list(told.values()))
+        known = await store.lock_messages(connection, list(told.keys() - added))
+        changes = []
+        for message_id, state in told.items():
+            old = known.get(message_id, MessageState(message_id))
+            new = join(old, state)
+            if new != old:
+                changes.append(Change(old, new, _trace_of(facts[message_id])))
         await store.update_messages(connection, [new for _, new, _ in changes if new.message_id in known])
 
         total = outcome(changes)
@@ -75,14 +62,26 @@ class EmailEngagement:
         return total.effects
 
 
-class EmailSubjects:
-    """The view of campaigns, templates and sequences: what their messages add up to, and a sequence's status."""
+def _trace_of(facts: Sequence[Event[Any]]) -> str | None:
+    """The trace context of the last of `facts` that has one."""
+    return next((fact.traceparent for fact in reversed(facts) if fact.traceparent), None)
+
+
+_WRITERS = {
+    "campaign": store.project_campaigns,
+    "template": store.project_templates,
+    "sequence": store.project_sequences,
+}
+
+
+class EmailSubjects(View):
+    """Keeps the counters of campaigns, templates and sequences, and the status of sequences."""
 
     name = "email_subjects"
 
     async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
-        """Bring the subjects of `keys` up to date. A subject without a row is no error: the row's arrival marks it."""
-        for kind, project in _PROJECT.items():
+        """Bring the subjects that are marked to what was counted; one without a row is passed over."""
+        for kind, write in _WRITERS.items():
             if ids := [key.key for key in keys if key.kind == kind]:
-                await project(connection, ids)
+                await write(connection, ids)
         return []

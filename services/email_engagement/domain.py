@@ -1,12 +1,12 @@
 """What became of an e-mail: the state of a message, and all that follows from it.
 
 A message's facts come in any order and from several partitions. Its state is their join: the earliest of each
-time, the value of least rank of each attribute; so order, grouping and repetition never matter. What a message
+time, the value of least rank of each attribute. So order, grouping, repetition never matter. What a message
 adds to the world is a function of its state; when the state moves, all of that moves with it, by new − old.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ class MessageState(NamedTuple):
     """What is known of one message; its fields, in this order, are columns of email_messages.
 
     Times are the earliest known, in UTC; an open or click is a person's unless it says machine. Beside each
-    attribute stands the rank of the fact that gave it. A tuple, for it is copied to and from rows by the thousand.
+    attribute stands the rank of the fact that gave it. A tuple, as rows are made of it by the thousand.
     """
 
     message_id: str
@@ -121,10 +121,12 @@ class Contributions(NamedTuple):
 
 
 def contributions(state: MessageState) -> Contributions:
-    """Say where a message counts: among its sponsor's signals, on its event's dashboard, under its subjects."""
+    """Say where a message counts: in its sponsor's signals, on its event's dashboard, for its subjects."""
     sponsor, event, fields = state.sponsor_id, state.event_id, tuple[Any, ...](state)
     return Contributions(
-        frozenset((sponsor, event, name, fields[at].date()) for at, name in _SIGNALS if sponsor and fields[at]),
+        frozenset(
+            (sponsor, event, name, fields[at].date()) for at, name in _SIGNALS if sponsor and fields[at]
+        ),
         frozenset((event, name, "") for at, name in _COUNTERS if event and fields[at]),
         frozenset(_subjects(state)),
     )
@@ -232,7 +234,9 @@ def outcome(changes: Iterable[Change]) -> Outcome:
     total = Outcome()
     for old, new, traceparent in changes:
         _move_counts(total, contributions(old), contributions(new))
-        _move_gate(total, refusing_sponsor(old), refusing_sponsor(new))
+        gates = {refusing_sponsor(old), refusing_sponsor(new)}
+        if len(gates) > 1:
+            total.effects.marks |= {Mark("lead_scores", "sponsor", sponsor) for sponsor in gates if sponsor}
         _move_activity(total, activity(old), activity(new), traceparent)
     moved = {(subject, key) for (subject, key, _), n in total.subjects.items() if n}
     total.effects.marks |= {Mark("email_subjects", subject, key) for subject, key in moved}
@@ -248,12 +252,9 @@ def _move_counts(total: Outcome, old: Contributions, new: Contributions) -> None
             tally[key] -= 1
 
 
-def _move_gate(total: Outcome, old: str | None, new: str | None) -> None:
-    if old != new:
-        total.effects.marks |= {Mark("lead_scores", "sponsor", sponsor) for sponsor in (old, new) if sponsor}
-
-
-def _move_activity(total: Outcome, old: Activity | None, new: Activity | None, traceparent: str | None) -> None:
+def _move_activity(
+    total: Outcome, old: Activity | None, new: Activity | None, traceparent: str | None
+) -> None:
     """Write an activity that changed; tell of one that is new or has another status."""
     if new is None or new == old:
         return
@@ -264,4 +265,6 @@ def _move_activity(total: Outcome, old: Activity | None, new: Activity | None, t
         previous = old.status if old else None
         told = AgentActivityRecorded(activity_id=new.id, previous_status=previous, **new._asdict())
         data = told.model_dump_json().encode()
-        total.effects.derived.append(Derived(told.TOPIC.name, told.partition_key, told.TYPE, data, traceparent))
+        total.effects.derived.append(
+            Derived(told.TOPIC.name, told.partition_key, told.TYPE, data, traceparent)
+        )

@@ -7,16 +7,16 @@ CREATE TEMPORARY TABLE IF NOT EXISTS batch_messages (LIKE email_messages) ON COM
 DELETE FROM batch_messages
 
 -- name: add_messages
--- Insert the messages not known yet, in key order, and say which they were. A message that another transaction is
--- inserting is waited for; it is then known.
+-- Insert the messages not known yet, in key order, and say which they were. One that another transaction is
+-- inserting is waited for, and is known then.
 INSERT INTO email_messages
 SELECT * FROM batch_messages ORDER BY message_id
 ON CONFLICT (message_id) DO NOTHING
 RETURNING message_id
 
 -- name: lock_messages
--- Lock and read known messages, in key order. A statement of its own: its snapshot is taken after the waiting of
--- add_messages; and rows are read again, as they are then, after each lock that was waited for.
+-- Lock and read known messages, in key order. A statement of its own, so that its snapshot is younger than the
+-- waits of add_messages; a row whose lock was waited for is read anew.
 SELECT
     message_id,
     sponsor_id::text, sponsor_rank, event_id::text, event_rank, campaign_id::text, campaign_rank,
@@ -46,8 +46,7 @@ FROM batch_messages AS told
 WHERE known.message_id = told.message_id
 
 -- name: add_subject_counts
--- Add what a batch counts to its shard, in key order. A shard may fall below 0; only the sum of all shards means
--- anything.
+-- Add what moved to the batch's shard, in key order. A shard may fall below 0; only the sum of all means anything.
 INSERT INTO campaign_counters AS counter (subject, subject_id, metric, shard, n)
 SELECT moved.subject, moved.subject_id, moved.metric, $5::int, moved.n
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[]) AS moved (subject, subject_id, metric, n)
@@ -70,18 +69,19 @@ FROM agent_sales_activities
 WITH NO DATA
 
 -- name: write_activities
--- Insert activities or update them in place. Intake has checked the sponsor and event that a fact names, but a
--- message may have them from an older fact, and they may have been deleted since.
+-- Insert activities or update them in place. Intake has checked the sponsor and event that a fact names, but the
+-- message may have others from older facts; where they were deleted since, the activity went with them.
 INSERT INTO agent_sales_activities (
     id, created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
     input_data, output_data, status, required_human_review, escalation_reason
 )
 SELECT
-    id, created_at, message_id, agent_id, agent_version, activity_type,
-    (SELECT events.id FROM events WHERE events.id = activity.event_id), sponsor_id,
+    id, created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
     input_data, output_data, status, required_human_review, escalation_reason
 FROM batch_activities AS activity
-WHERE EXISTS (SELECT FROM sponsors WHERE sponsors.id = activity.sponsor_id)
+WHERE
+    EXISTS (SELECT FROM sponsors WHERE sponsors.id = activity.sponsor_id)
+    AND (event_id IS NULL OR EXISTS (SELECT FROM events WHERE events.id = activity.event_id))
 ORDER BY id
 ON CONFLICT (id, created_at) DO UPDATE SET
     activity_type = excluded.activity_type,
@@ -127,15 +127,16 @@ WHERE
     AND (template.sent_count, template.opened_count) IS DISTINCT FROM (counted.sent, counted.opened)
 
 -- name: project_sequences
--- Bring sequences to what their counters add up to, and to the status that follows: stopped, else replied, else the
--- owner's. When the owner changes the row meanwhile, Postgres waits and evaluates SET and WHERE anew on the owner's
--- version; only the counts, which are not the owner's, stay those that were read.
+-- Bring sequences to what their counters add up to, and to the status that follows: stopped, else replied, else
+-- their owner's. Where the owner is changing the row, Postgres waits, then evaluates SET and WHERE on the new row.
 UPDATE follow_up_sequences AS sequence
 SET
     emails_sent = counted.sent,
     replies_received = counted.replied,
     status = CASE
-        WHEN counted.stopped > 0 THEN 'stopped' WHEN counted.replied > 0 THEN 'replied' ELSE sequence.owner_status
+        WHEN counted.stopped > 0 THEN 'stopped'
+        WHEN counted.replied > 0 THEN 'replied'
+        ELSE sequence.owner_status
     END
 FROM (
     SELECT
@@ -152,6 +153,8 @@ WHERE
     AND (sequence.emails_sent, sequence.replies_received, sequence.status) IS DISTINCT FROM (
         counted.sent, counted.replied,
         CASE
-            WHEN counted.stopped > 0 THEN 'stopped' WHEN counted.replied > 0 THEN 'replied' ELSE sequence.owner_status
+            WHEN counted.stopped > 0 THEN 'stopped'
+            WHEN counted.replied > 0 THEN 'replied'
+            ELSE sequence.owner_status
         END
     )

@@ -1,6 +1,6 @@
-"""The tables of email_engagement, one function per named query. All run inside the caller's transaction."""
+"""The rows of email_engagement: one function for each query, inside the transaction of its connection."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -12,93 +12,92 @@ from services.runtime.sql import load_queries
 QUERIES = load_queries(__package__)
 
 _FACT_COLUMNS = (
-    "message_id", "source", "id", "type", "occurred_at", "sponsor_id", "event_id", "campaign_id", "template_id",
-    "sequence_id", "machine", "bounce_kind", "recipient_hash", "url",
+    "message_id", "source", "id", "type", "occurred_at",
+    "sponsor_id", "event_id", "campaign_id", "template_id", "sequence_id",
+    "machine", "bounce_kind", "recipient_hash", "url",
 )  # fmt: skip
 
 
-async def insert_facts(connection: Connection, events: Iterable[Event[Any]]) -> None:
-    """Keep every fact, with its identity. The ledger has seen to it that none is there yet."""
-    await connection.copy_records_to_table(
-        "email_events", records=map(_fact, events), columns=_FACT_COLUMNS
-    )
+async def insert_facts(connection: Connection, events: Sequence[Event[Any]]) -> None:
+    """Keep every fact with its identity; they are new, as the ledger says."""
+    await connection.copy_records_to_table("email_events", records=map(_fact, events), columns=_FACT_COLUMNS)
 
 
 def _fact(event: Event[Any]) -> tuple[Any, ...]:
     data = event.data
     return (
-        data.message_id, event.source, event.id, event.name, event.time, data.sponsor_id, data.event_id, data.campaign_id,
-        data.template_id, data.sequence_id, getattr(data, "machine", None), getattr(data, "bounce_kind", None),
-        data.recipient_hash, data.url,
+        data.message_id, event.source, event.id, event.name, event.time,
+        data.sponsor_id, data.event_id, data.campaign_id, data.template_id, data.sequence_id,
+        getattr(data, "machine", None), getattr(data, "bounce_kind", None), data.recipient_hash, data.url,
     )  # fmt: skip
 
 
-async def add_messages(connection: Connection, states: Iterable[MessageState]) -> set[str]:
-    """Insert the messages of `states` that are not known yet; return their ids. The others stay as they are."""
+async def add_messages(connection: Connection, states: Sequence[MessageState]) -> set[str]:
+    """Insert the messages that are not known yet and return their ids; known ones stay as they are."""
     await _stage_messages(connection, states)
     return {row[0] for row in await connection.fetch(QUERIES["add_messages"])}
 
 
 async def lock_messages(connection: Connection, message_ids: Sequence[str]) -> dict[str, MessageState]:
     """Lock known messages until the transaction ends; return their states by id."""
+    if not message_ids:
+        return {}
     rows = await connection.fetch(QUERIES["lock_messages"], message_ids)
     return {row[0]: MessageState._make(row) for row in rows}
 
 
-async def update_messages(connection: Connection, states: Iterable[MessageState]) -> None:
-    """Write back states of messages that are locked."""
-    await _stage_messages(connection, states)
-    await connection.execute(QUERIES["update_messages"])
+async def update_messages(connection: Connection, states: Sequence[MessageState]) -> None:
+    """Write the new states of messages that are locked."""
+    if states:
+        await connection.execute(QUERIES["clear_batch_messages"])
+        await _stage_messages(connection, states)
+        await connection.execute(QUERIES["update_messages"])
 
 
-async def _stage_messages(connection: Connection, states: Iterable[MessageState]) -> None:
+async def _stage_messages(connection: Connection, states: Sequence[MessageState]) -> None:
     await connection.execute(QUERIES["create_batch_messages"])
-    await connection.execute(QUERIES["clear_batch_messages"])
     await connection.copy_records_to_table("batch_messages", records=states, columns=MessageState._fields)
 
 
 async def add_subject_counts(connection: Connection, counts: Mapping[SubjectKey, int], shard: int) -> None:
-    """Add differences to `shard` of the counters of campaigns, templates and sequences."""
-    keys, values = list(counts), list(counts.values())
-    await connection.execute(
-        QUERIES["add_subject_counts"],
-        [subject for subject, _, _ in keys],
-        [key for _, key, _ in keys],
-        [metric for _, _, metric in keys],
-        values,
-        shard,
-    )
+    """Add differences to the counters of campaigns, templates and sequences, in `shard`."""
+    if moved := sorted(key for key, n in counts.items() if n):
+        subjects, ids, metrics = zip(*moved, strict=True)
+        differences = [counts[key] for key in moved]
+        await connection.execute(QUERIES["add_subject_counts"], subjects, ids, metrics, differences, shard)
 
 
-async def delete_activities(connection: Connection, keys: Collection[tuple[str, datetime]]) -> None:
+async def delete_activities(connection: Connection, keys: Sequence[tuple[str, datetime]]) -> None:
     """Delete activities by (id, created_at)."""
-    await connection.execute(
-        QUERIES["delete_activities"], [key for key, _ in keys], [created_at for _, created_at in keys]
-    )
+    if keys:
+        await connection.execute(QUERIES["delete_activities"], *zip(*keys, strict=True))
 
 
-async def write_activities(connection: Connection, activities: Iterable[Activity]) -> None:
+async def write_activities(connection: Connection, activities: Sequence[Activity]) -> None:
     """Insert activities, or bring those that are there to what they are now."""
-    await connection.execute(QUERIES["create_batch_activities"])
-    await connection.copy_records_to_table("batch_activities", records=activities, columns=Activity._fields)
-    await connection.execute(QUERIES["write_activities"])
+    if activities:
+        await connection.execute(QUERIES["create_batch_activities"])
+        await connection.copy_records_to_table(
+            "batch_activities", records=activities, columns=Activity._fields
+        )
+        await connection.execute(QUERIES["write_activities"])
 
 
 async def ensure_month(connection: Connection, month: date) -> None:
-    """Make the partition of agent_sales_activities that holds `month`, unless it is there."""
+    """Make the partition of agent_sales_activities for `month`, its first day, unless it is there."""
     await connection.execute(QUERIES["ensure_month"], month)
 
 
 async def project_campaigns(connection: Connection, ids: Sequence[str]) -> None:
-    """Bring campaigns to what their messages add up to; only rows that differ are written."""
+    """Bring campaigns to what was counted; write only what differs."""
     await connection.execute(QUERIES["project_campaigns"], ids)
 
 
 async def project_templates(connection: Connection, ids: Sequence[str]) -> None:
-    """Bring templates to what their messages add up to; only rows that differ are written."""
+    """Bring templates to what was counted; write only what differs."""
     await connection.execute(QUERIES["project_templates"], ids)
 
 
 async def project_sequences(connection: Connection, ids: Sequence[str]) -> None:
-    """Bring sequences, and their status, to what their messages add up to; only rows that differ are written."""
+    """Bring sequences, and their status, to what was counted; write only what differs."""
     await connection.execute(QUERIES["project_sequences"], ids)
