@@ -19,8 +19,11 @@ class Lanes:
     def __init__(self, count: int, limit: int, work: Work) -> None:
         self._lanes = [_Lane(limit) for _ in range(count)]
         self._work = work
-        self.idle = asyncio.Event()
-        self.idle.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any lane has work in hand or waiting."""
+        return not all(lane.settled.is_set() for lane in self._lanes)
 
     async def put(self, batch: RecordBatch) -> None:
         """Queue `batch`, when its lane has room."""

@@ -134,6 +134,10 @@ class IntakeMetrics(ServiceMetrics, Collector):
         self._last_appended.update(last)
         self.aged("facts", last.values())
 
+    def offsets(self) -> dict[int, int]:
+        """The next offset to settle, of each partition that this process owns."""
+        return {partition: stored.next_offset for partition, stored in self._positions.items()}
+
     def lag(self) -> dict[int, int]:
         """Records between the stored position and the end of each partition, where the end is known."""
         ends = self._ends()

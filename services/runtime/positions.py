@@ -93,6 +93,14 @@ async def fence(
     return {position.partition: position for position in map(_position, rows)}
 
 
+async def read(
+    connection: Connection, consumer: str, topic: str, partitions: Collection[int]
+) -> dict[int, Position]:
+    """Return the positions of `partitions` as they stand."""
+    async with connection.transaction():
+        return await fence(connection, consumer, topic, partitions)
+
+
 async def advance(
     connection: Connection, consumer: str, topic: str, tallies: Iterable[Tally], limit: int
 ) -> list[Position]:

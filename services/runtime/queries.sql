@@ -152,10 +152,10 @@ SELECT pg_notify(channel, '') FROM unnest($1::text[]) AS channel
 -- name: stale_shards
 -- The shards of a projection that have something to do: a probe of the index per shard.
 SELECT shard
-  FROM generate_series(0, 15) AS shard
- WHERE EXISTS (SELECT FROM stale_marks WHERE projection = $1 AND stale_marks.shard = generate_series.shard)
+  FROM generate_series(0, 15) AS shards (shard)
+ WHERE EXISTS (SELECT FROM stale_marks WHERE projection = $1 AND stale_marks.shard = shards.shard)
     OR EXISTS (SELECT FROM parked_keys
-                WHERE projection = $1 AND parked_keys.shard = generate_series.shard AND retry_at <= now())
+                WHERE projection = $1 AND parked_keys.shard = shards.shard AND retry_at <= now())
 
 -- name: own_shard
 -- Own a shard until the transaction ends, unless another replica does.
@@ -216,3 +216,17 @@ SELECT count(*) AS pending,
        (SELECT count(*) FROM parked_keys WHERE projection = $1) AS parked
   FROM stale_marks
  WHERE projection = $1
+
+-- name: count_pending_letters
+-- Letters of a service that nobody has dealt with.
+SELECT count(*) FROM dead_letters WHERE service = $1 AND status = 'pending'
+
+-- name: own_role
+-- Who this session is, and whether row security hides anything from it.
+SELECT rolname AS name, rolbypassrls OR rolsuper AS sees_all_rows
+  FROM pg_roles
+ WHERE rolname = current_user
+
+-- name: ping
+-- Does the database answer?
+SELECT 1

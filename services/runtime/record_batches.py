@@ -62,10 +62,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         with self._ensure_consumer()._subscription.fetch_context():
             pass
 
-    def ends(self) -> dict[TP, int]:
-        """The end of each assigned partition, as far as fetches have told it."""
-        consumer = self._ensure_consumer()
-        return {tp: end for tp in consumer.assignment() if (end := consumer.last_stable_offset(tp)) is not None}
+    def unfetched(self) -> dict[TP, int]:
+        """The end of each assigned partition that has more to fetch; 0 for one fetched to its end."""
+        consumer, ends = self._ensure_consumer(), {}
+        assignment = consumer._subscription.subscription.assignment
+        for tp in consumer.assignment():
+            state, end = assignment.state_value(tp), consumer.last_stable_offset(tp)
+            if end is not None and state.has_valid_position:
+                ends[tp] = end if state._position < end else 0
+        return ends
 
 
 class Consumer(driver.Consumer):
@@ -132,8 +137,13 @@ class Consumer(driver.Consumer):
         return offsets
 
     def ends(self) -> dict[int, int]:
-        """The log end offset of each assigned partition, as far as it is known."""
-        return {tp.partition: end for tp, end in self._thread.ends().items()}
+        """Where the records of each assigned partition end, as far as fetches have told it.
+
+        The end of the log lies beyond, where a transaction's marker is the last thing in it.
+        """
+        return {
+            tp.partition: end or self._delivered.get(tp.partition, 0) for tp, end in self._thread.unfetched().items()
+        }
 
     @Service.task
     async def _stay_in_the_group(self) -> None:

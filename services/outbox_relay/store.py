@@ -1,0 +1,37 @@
+"""The relay's reads and deletes: one function per named query, taking a connection."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.outbox_relay.domain import Row
+from services.runtime.database import Connection
+from services.runtime.sql import load_queries
+
+queries = load_queries(__package__)
+
+
+async def take_over(connection: Connection) -> bool:
+    """Become the active relay for as long as `connection` lives; False while another is."""
+    return bool(await connection.fetchval(queries["take_over"]))
+
+
+async def installation(connection: Connection) -> UUID:
+    """The namespace of this installation's derived events."""
+    return UUID(await connection.fetchval(queries["installation"]))
+
+
+async def next_rows(connection: Connection, limit: int) -> list[Row]:
+    """The oldest rows, oldest first."""
+    return [Row(*row) for row in await connection.fetch(queries["next_rows"], limit)]
+
+
+async def delete_sent(connection: Connection, ids: Sequence[int]) -> None:
+    """Remove rows that are in Kafka."""
+    await connection.execute(queries["delete_sent"], ids)
+
+
+async def backlog(connection: Connection) -> tuple[int, float]:
+    """Rows that wait, and the age of the oldest in seconds."""
+    row = await connection.fetchrow(queries["backlog"])
+    assert row is not None
+    return row["pending"], row["oldest_age"]

@@ -1,0 +1,187 @@
+"""Consuming: the Faust app of an intake service, from assignment to graceful stop."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from contracts.topics import Topic
+from services.runtime import positions
+from services.runtime.database import Pool
+from services.runtime.health import Pulse
+from services.runtime.intake import Intake, RecordBatch, SkippedRecordsError
+from services.runtime.kafka import faust_credentials
+from services.runtime.lanes import Lanes
+from services.runtime.metrics import IntakeMetrics
+from services.runtime.positions import Position
+from services.runtime.record_batches import BatchApp, BatchScheduler, Claimed
+from services.runtime.settings import Settings
+from services.runtime.sql import load_queries
+
+log = structlog.get_logger(__name__)
+queries = load_queries(__package__)
+
+HINT_INTERVAL = 5.0
+"""Seconds between commits of the positions to Kafka, where lag tools look; nothing here ever reads them."""
+RESUME_INTERVAL = 5.0
+"""Seconds between looks whether an operator has resumed a stopped partition."""
+
+
+class StalledError(Exception):
+    """There are records, but none arrive: the consumer is beyond recovery, and a new process must take over."""
+
+
+class Consuming:
+    """One process's share of a topic."""
+
+    def __init__(
+        self, topic: Topic, intake: Intake, service: str, pool: Pool, settings: Settings, metrics: IntakeMetrics,
+        pulse: Pulse,
+    ) -> None:  # fmt: skip
+        self._intake, self._service, self._pool, self._settings = intake, service, pool, settings
+        self._metrics, self._pulse = metrics, pulse
+        self._topic = topic.full_name(settings.topic_prefix)
+        self._lanes = Lanes(settings.lanes, settings.batch_records, self._work)
+        self._last_progress = time.monotonic()
+        self.app = self._build_app()
+
+    def _build_app(self) -> BatchApp:
+        settings = self._settings
+        app = BatchApp(
+            settings.consumer_group(self._service),
+            broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
+            broker_credentials=faust_credentials(settings),
+            broker_max_poll_records=settings.batch_records,
+            broker_session_timeout=settings.session_timeout,
+            broker_heartbeat_interval=settings.session_timeout / 10,
+            broker_request_timeout=max(90.0, settings.session_timeout + 10),
+            consumer_auto_offset_reset="earliest",
+            ConsumerScheduler=BatchScheduler,
+            stream_buffer_maxsize=4,
+            stream_wait_empty=True,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            store="memory://",
+            web_enabled=False,
+            env_prefix="EVENTOS_FAUST_",
+        )
+        app.claim, app.claim_timeout = self._claim, settings.claim_timeout
+        app.drain, app.stopped = self._drain, set()
+        topic = app.topic(self._topic, key_type=bytes, value_type=bytes, value_serializer="raw", acks=False)
+
+        @app.agent(topic, name=f"{self._service}_intake")
+        async def intake(stream: faust.StreamT[Any]) -> None:
+            async for event in stream.events():
+                self._last_progress = time.monotonic()
+                await self._lanes.put(event.message.value)
+
+        return app
+
+    async def run(self) -> None:
+        """Consume until cancelled or stopped. Raises what must end the process."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._lanes.run())
+            group.create_task(self._watch())
+            group.create_task(self._mirror_positions())
+            group.create_task(self._resume_stopped())
+            await self.app.start()
+
+    async def stop(self) -> None:
+        """Leave the group once the batches in flight are committed, or `stop_timeout` is over."""
+        await self.app.stop()
+
+    async def _work(self, batches: Sequence[RecordBatch]) -> None:
+        try:
+            stopped = await self._intake.process(batches)
+        except SkippedRecordsError as skipped:
+            log.error("records_skipped", error=str(skipped))
+            await self.app.restart_at_positions()
+            return
+        self._last_progress = time.monotonic()
+        if stopped:
+            log.error("partitions_stopped", topic=self._topic, partitions=sorted(stopped))
+            self.app.pause(stopped)
+
+    async def _drain(self) -> None:
+        await self._lanes.drain(self._settings.stop_timeout)
+        await self._mirror_once()
+
+    async def _claim(self, earliest: Mapping[int, int], ends: Mapping[int, int]) -> Mapping[int, Claimed]:
+        """Read the positions; deal with records that are gone, and with topics that were made anew."""
+        async with self._pool.acquire() as connection:
+            found = await positions.claim(connection, self._service, self._topic, earliest)
+            for partition, position in found.items():
+                if position.stopped_reason is None:
+                    found[partition] = await self._check(connection, position, earliest[partition], ends[partition])
+        self._metrics.claimed(found.values(), self.app.consumer.ends)  # type: ignore[attr-defined]
+        log.info("partitions_claimed", topic=self._topic, partitions={p: f.next_offset for p, f in found.items()})
+        return {p: Claimed(f.next_offset, stopped=f.stopped_reason is not None) for p, f in found.items()}
+
+    async def _check(self, connection: Any, position: Position, earliest: int, end: int) -> Position:
+        partition, stored = position.partition, position.next_offset
+        if stored > end:
+            reason = f"the stored offset {stored} is beyond the end {end}: the topic was made anew"
+            await positions.stop(connection, self._service, self._topic, partition, reason)
+        elif stored < earliest:
+            log.error("records_gone", topic=self._topic, partition=partition, gap=[stored, earliest])
+            self._metrics.gap_records.labels(self._service).inc(earliest - stored)
+            await positions.skip_gap(connection, self._service, self._topic, partition, earliest)
+            if self._settings.retention_gap == "stop":
+                reason = f"retention ate the offsets {stored} to {earliest - 1} before they were consumed"
+                await positions.stop(connection, self._service, self._topic, partition, reason)
+        else:
+            return position
+        return (await positions.read(connection, self._service, self._topic, [partition]))[partition]
+
+    async def _mirror_positions(self) -> None:
+        while True:
+            await asyncio.sleep(HINT_INTERVAL)
+            await self._mirror_once()
+
+    async def _mirror_once(self) -> None:
+        assigned = {tp.partition: tp for tp in self._assignment()}
+        hints = {assigned[p]: offset for p, offset in self._metrics.offsets().items() if p in assigned and offset}
+        try:
+            if hints:
+                await self.app.consumer._commit({_aiokafka(tp): offset for tp, offset in hints.items()})
+        except KafkaError as error:
+            log.info("hint_not_committed", error=type(error).__name__)
+
+    async def _resume_stopped(self) -> None:
+        while True:
+            await asyncio.sleep(RESUME_INTERVAL)
+            waiting = sorted(tp.partition for tp in self.app.stopped)
+            if waiting and await self._resumed(waiting):
+                await self.app.restart_at_positions()
+                self.app.consumer.resume_partitions(self._assignment() - self.app.stopped)
+
+    async def _resumed(self, waiting: list[int]) -> bool:
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(queries["stopped_partitions"], self._service, self._topic, waiting)
+        return len(rows) < len(waiting)
+
+    def _assignment(self) -> set[TP]:
+        return set(self.app.consumer.assignment())
+
+    async def _watch(self) -> None:
+        """End the process when there are records and none arrive; the lanes' own patience is not a stall."""
+        while True:
+            await asyncio.sleep(1)
+            self._pulse.beat("consuming")
+            if self.app.should_stop and (crash := self.app.crash_reason):
+                raise StalledError(f"the consumer crashed: {crash!r}") from crash
+            stopped = {tp.partition for tp in self.app.stopped}
+            if self._lanes.busy or not any(n for p, n in self._metrics.lag().items() if p not in stopped):
+                self._last_progress = time.monotonic()
+            elif time.monotonic() - self._last_progress > self._settings.watchdog_timeout:
+                raise StalledError(f"{self._topic}: records wait, and none arrived for {self._settings.watchdog_timeout} s")
+
+
+def _aiokafka(tp: TP) -> TopicPartition:
+    return TopicPartition(tp.topic, tp.partition)
