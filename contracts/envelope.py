@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import ValidationError
@@ -33,8 +33,7 @@ _BAD_TIME = "time: must be RFC 3339 with seconds and an offset, such as 2026-10-
 D = TypeVar("D", bound=Data, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Event(Generic[D]):
+class Event(NamedTuple, Generic[D]):
     """An event that obeys its contract.
 
     `time` is in UTC. `content_hash` (16 bytes) is equal for equal type, instant and data: under one identity,
@@ -122,10 +121,10 @@ def decode(
     if time > latest:
         return _refused(Reason.TIME_IN_FUTURE, f"time: is after {latest.isoformat()}", attributes)
 
-    if strict_json.has_long_number(value):
-        exact = strict_json.parse_exactly(value)
-        data = exact if binary else exact["data"]
     content = strict_json.canonical([type_name, time, data])
+    if strict_json.may_be_rounded(content):
+        exact = strict_json.parse_exactly(value)
+        content = strict_json.canonical([type_name, time, exact if binary else exact["data"]])
     return Event(
         attributes["source"],
         attributes["id"],
@@ -150,10 +149,10 @@ def instant(text: object) -> datetime | None:
 def _envelope_fault(attributes: Mapping[str, Any], data: object) -> str | None:
     if attributes.get("specversion") != "1.0":
         return 'specversion: must be the string "1.0"'
-    for name in ("id", "source"):
-        text = attributes.get(name)
-        if not isinstance(text, str) or not 1 <= len(text) <= MAX_TEXT:
-            return f"{name}: must be a string of 1 to {MAX_TEXT} characters"
+    if not _is_text(attributes.get("id")):
+        return f"id: must be a string of 1 to {MAX_TEXT} characters"
+    if not _is_text(attributes.get("source")):
+        return f"source: must be a string of 1 to {MAX_TEXT} characters"
     if not isinstance(attributes.get("type"), str):
         return "type: must be a string"
     if not isinstance(data, dict):
@@ -181,9 +180,10 @@ def _traceparent(attributes: Mapping[str, Any], headers: Mapping[str, bytes | No
     return text if isinstance(text, str) and _TRACEPARENT.fullmatch(text) else None
 
 
-def _refused(reason: Reason, detail: str, attributes: Mapping[str, Any]) -> Refused:
-    def text(name: str) -> str | None:
-        value = attributes.get(name)
-        return value if isinstance(value, str) and 1 <= len(value) <= MAX_TEXT else None
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= MAX_TEXT
 
-    return Refused(reason, detail, text("source"), text("id"), text("type"))
+
+def _refused(reason: Reason, detail: str, attributes: Mapping[str, Any]) -> Refused:
+    known = {name: attributes[name] for name in ("source", "id", "type") if _is_text(attributes.get(name))}
+    return Refused(reason, detail, **known)

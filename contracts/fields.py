@@ -1,5 +1,6 @@
 """The types that fields of events are made of, and what is said when a check fails."""
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -47,7 +48,12 @@ def cents(money: str) -> int:
     return int(Decimal(money) * 100)
 
 
-_PATTERNS = {
+_RULES = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "int_type": "must be a JSON integer",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a JSON object",
     _UUID: "must be a UUID of 8-4-4-4-12 hexadecimal digits",
     _MONEY: 'must be a string of 1 to 10 digits with at most two decimals, such as "1250.00"',
     _CURRENCY: 'must be three capital letters, such as "EUR"',
@@ -58,6 +64,6 @@ def first_fault(error: ValidationError) -> str:
     """Say which field of `data` is wrong, and why, in documented order; never with the value itself."""
     fault = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(("data", *map(str, fault["loc"])))
-    if fault["type"] == "string_pattern_mismatch":
-        return f"{field}: {_PATTERNS[fault['ctx']['pattern']]}"
-    return f"{field}: {fault['msg']}"
+    rule = fault.get("ctx", {}).get("pattern", fault["type"])
+    said = re.sub(r"^\w+ should", "must", fault["msg"])
+    return f"{field}: {_RULES.get(rule, said)}"
