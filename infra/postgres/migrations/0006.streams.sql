@@ -1,6 +1,6 @@
 -- What the services keep for themselves and outlives generations.
 -- No table here has a foreign key to public: facts outlive the rows they name, and intake has locked those rows
--- (streams.lock_known) in the transaction that refers to them.
+-- (streams.lock_references) in the transaction that refers to them.
 -- depends: 0005.phase-3-marketing-analytics
 
 CREATE TABLE streams.control (
@@ -20,11 +20,12 @@ INSERT INTO streams.control (name, value) VALUES
 CREATE TABLE streams.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- the relay takes them in this order
     aggregatetype text NOT NULL, -- the topic's name without prefix; an input topic for a requeued record
-    aggregateid text, -- the record's key; NULL only for a requeued record that had none
-    type text, -- the derived event's type; NULL for a tombstone and for a requeued record
+    aggregateid text NOT NULL, -- the derived event's key
+    record_key bytea, -- the key of a record sent as it was (requeued, or forwarded to dead-letters): any bytes, or none
+    type text, -- the derived event's type; NULL for a tombstone and for a record sent as it was
     source text,
-    payload bytea, -- the JSON of the event's data, or the requeued value; NULL is a tombstone
-    headers jsonb NOT NULL DEFAULT '{}',
+    payload bytea, -- the JSON of the event's data, or the record's value; NULL is a tombstone
+    headers jsonb NOT NULL DEFAULT '[]', -- of a record sent as it was: [[name, base64 or null], ...], in its order
     traceparent text,
     created_at timestamptz NOT NULL DEFAULT now()
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
@@ -40,7 +41,7 @@ CREATE TABLE streams.dead_letters (
     key bytea,
     value bytea,
     headers jsonb NOT NULL DEFAULT '[]', -- [[name, base64 or null], ...], in the record's order
-    appended_at timestamptz, -- by the broker's clock
+    appended_at timestamptz NOT NULL, -- by the broker's clock
     reason text NOT NULL CHECK (reason IN (
         'oversized', 'not_json', 'invalid_envelope', 'unknown_type', 'invalid_data', 'time_in_future',
         'unknown_sponsor', 'unknown_event', 'event_id_conflict', 'handler_error'
@@ -54,7 +55,8 @@ CREATE TABLE streams.dead_letters (
     attempts integer NOT NULL DEFAULT 0, -- how often it was requeued
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT dead_letters_record_key UNIQUE (topic, partition, record_offset) -- a redelivery makes no second letter
+    -- A record read again makes no second letter; of a topic that was made anew the offsets come again, the times not.
+    CONSTRAINT dead_letters_record_key UNIQUE (topic, partition, record_offset, appended_at)
 );
 COMMENT ON TABLE streams.dead_letters IS
     'Refused records, whole. May hold personal data: readable by operators and by the services that read the topics.';
@@ -62,9 +64,9 @@ COMMENT ON TABLE streams.dead_letters IS
 CREATE INDEX dead_letters_open_identity ON streams.dead_letters (source, event_identity)
     WHERE status IN ('pending', 'requeued');
 COMMENT ON INDEX streams.dead_letters_open_identity IS 'The open letters of an identity, closed when it is applied.';
-CREATE INDEX dead_letters_missing ON streams.dead_letters (missing_id)
+CREATE INDEX dead_letters_missing ON streams.dead_letters (service, id)
     WHERE status = 'pending' AND missing_id IS NOT NULL;
-COMMENT ON INDEX streams.dead_letters_missing IS 'The letters that wait for a sponsor or an event to appear.';
+COMMENT ON INDEX streams.dead_letters_missing IS 'A service''s letters that wait for a sponsor or an event, oldest first.';
 
 CREATE TABLE streams.dashboard_milestones (
     event_id uuid NOT NULL,

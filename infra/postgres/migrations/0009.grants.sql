@@ -2,12 +2,11 @@
 -- tests/integration/test_grants.py holds the same as a matrix.
 -- depends: 0008.stale-marks-by-trigger
 
--- Intake must know which sponsors and events exist, and that they stay until its batch is committed. Locking a row
--- asks for a right to UPDATE, which none of these services has on these tables: this function lends just the lock.
--- KEY SHARE bars deletion only; updates of the rows, and other batches, go on. In order of id, as a deleter of many
--- would go.
-CREATE FUNCTION streams.lock_known(sponsors uuid[], events uuid[])
-    RETURNS TABLE (kind text, id uuid)
+-- Whoever refers to sponsors and events must know that they exist, and that they stay until it commits. SELECT …
+-- FOR KEY SHARE asks for a right to UPDATE, which no service shall have on these rows for that: this function lends
+-- just the lock. It bars deletion only: updates of the rows, and others who refer to them, go on. Locked in order
+-- of id, as whoever deletes several should.
+CREATE FUNCTION streams.lock_references(sponsors uuid[], events uuid[]) RETURNS SETOF uuid
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -16,13 +15,11 @@ CREATE FUNCTION streams.lock_known(sponsors uuid[], events uuid[])
         ), known_events AS MATERIALIZED (
             SELECT e.id FROM public.events e WHERE e.id = ANY (events) ORDER BY e.id FOR KEY SHARE
         )
-        SELECT 'sponsor', k.id FROM known_sponsors k
-        UNION ALL
-        SELECT 'event', k.id FROM known_events k
+        SELECT id FROM known_sponsors UNION ALL SELECT id FROM known_events
     $$;
-COMMENT ON FUNCTION streams.lock_known(uuid[], uuid[]) IS
-    'Of the given ids those that have a row, as (''sponsor'' or ''event'', id); they stay until the transaction ends.';
-REVOKE EXECUTE ON FUNCTION streams.lock_known(uuid[], uuid[]) FROM public;
+COMMENT ON FUNCTION streams.lock_references(uuid[], uuid[]) IS
+    'The given sponsors and events that have a row; they stay until the transaction ends.';
+REVOKE EXECUTE ON FUNCTION streams.lock_references(uuid[], uuid[]) FROM public;
 
 -- What the runtime keeps for every intake service. The ledger is written once: no UPDATE.
 GRANT SELECT ON streams.control, streams.dead_letters, streams_g1.stream_offsets, streams_g1.processed_events
@@ -34,7 +31,12 @@ GRANT UPDATE ON streams_g1.stream_offsets
     TO eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales;
 GRANT UPDATE (status, attempts, updated_at) ON streams.dead_letters
     TO eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales;
-GRANT EXECUTE ON FUNCTION streams.lock_known(uuid[], uuid[])
+GRANT SELECT (id) ON public.sponsors, public.events -- to see whether what a dead letter waits for has come
+    TO eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales;
+GRANT EXECUTE ON FUNCTION streams.lock_references(uuid[], uuid[])
+    TO eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales, eventos_lead_scoring;
+-- Of these, each only the rows that bear its name (streams.refuse_foreign_row).
+GRANT SELECT, INSERT, UPDATE ON streams_g1.lead_signals, streams_g1.event_counters
     TO eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales;
 
 -- What it keeps for every service with a projection, the small ones of two intake services included.
@@ -49,17 +51,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON streams_g1.parked_keys
 
 -- sponsor_activity
 GRANT SELECT, INSERT ON public.sponsor_activities, public.sponsorships TO eventos_sponsor_activity;
-GRANT SELECT, INSERT, UPDATE ON
-    streams_g1.lead_signals_sponsor_activity, streams_g1.event_counters_sponsor_activity, streams_g1.proposal_counters
-    TO eventos_sponsor_activity;
+GRANT SELECT, INSERT, UPDATE ON streams_g1.proposal_counters TO eventos_sponsor_activity;
 GRANT SELECT, UPDATE (total_views) ON public.sponsor_proposals TO eventos_sponsor_activity;
 
 -- email_engagement
 GRANT SELECT, INSERT ON streams_g1.email_events TO eventos_email_engagement;
-GRANT SELECT, INSERT, UPDATE ON
-    streams_g1.lead_signals_email_engagement, streams_g1.event_counters_email_engagement,
-    streams_g1.email_messages, streams_g1.campaign_counters
-    TO eventos_email_engagement;
+GRANT SELECT, INSERT, UPDATE ON streams_g1.email_messages, streams_g1.campaign_counters TO eventos_email_engagement;
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.agent_sales_activities TO eventos_email_engagement;
 GRANT SELECT, UPDATE (emails_sent) ON public.marketing_campaigns TO eventos_email_engagement;
 GRANT SELECT, UPDATE (sent_count, opened_count) ON public.email_templates TO eventos_email_engagement;
@@ -69,9 +66,7 @@ GRANT EXECUTE ON FUNCTION streams.ensure_sales_activity_months(date, date) TO ev
 
 -- ticket_sales
 GRANT SELECT, INSERT ON streams_g1.ticket_events, streams_g1.checked_in_tickets TO eventos_ticket_sales;
-GRANT SELECT, INSERT, UPDATE ON
-    streams_g1.lead_signals_ticket_sales, streams_g1.event_counters_ticket_sales, streams_g1.ticket_orders
-    TO eventos_ticket_sales;
+GRANT SELECT, INSERT, UPDATE ON streams_g1.ticket_orders TO eventos_ticket_sales;
 
 -- lead_scoring: of sponsors all but whom to call.
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.sponsor_lead_scores TO eventos_lead_scoring;
