@@ -1,6 +1,6 @@
 """The relay's reads and deletes: one function per named query, taking a connection."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from services.outbox_relay.domain import Row
@@ -15,14 +15,19 @@ async def take_over(connection: Connection) -> bool:
     return bool(await connection.fetchval(queries["take_over"]))
 
 
+async def give_up_when_silent(connection: Connection, seconds: int) -> None:
+    """Let Postgres end this session, and with it the lock, once it has been silent for `seconds`."""
+    await connection.execute(queries["give_up_when_silent"], f"{seconds}s")
+
+
 async def installation(connection: Connection) -> UUID:
     """The namespace of this installation's derived events."""
     return UUID(await connection.fetchval(queries["installation"]))
 
 
-async def next_rows(connection: Connection, limit: int) -> list[Row]:
-    """The oldest rows, oldest first."""
-    return [Row(*row) for row in await connection.fetch(queries["next_rows"], limit)]
+async def next_rows(connection: Connection, limit: int, without: Collection[str]) -> list[Row]:
+    """The oldest rows, oldest first, save those of the topics `without`."""
+    return [Row(*row) for row in await connection.fetch(queries["next_rows"], limit, sorted(without))]
 
 
 async def delete_sent(connection: Connection, ids: Sequence[int]) -> None:

@@ -1,7 +1,9 @@
 """Writing effects: what a batch adds to signals and counters, what it marks stale, and what it tells."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 
+from contracts.lead_signals import LEAD_SIGNALS
 from services.runtime.database import Connection
 from services.runtime.effects import CounterKey, Derived, Effects, Mark, SignalKey
 from services.runtime.sql import load_queries
@@ -27,14 +29,21 @@ async def _add_signals(connection: Connection, service: str, effects: Effects) -
     moved = sorted((item for item in effects.signals.items() if item[1]), key=lambda item: _order(item[0]))
     if moved:
         await connection.execute(
-            queries["add_signals"],
-            service,
+            _into_own_partition("add_signals", service),
             [sponsor for (sponsor, _, _, _), _ in moved],
             [event for (_, event, _, _), _ in moved],
             [signal for (_, _, signal, _), _ in moved],
             [day for (_, _, _, day), _ in moved],
             [n for _, n in moved],
         )
+
+
+@cache
+def _into_own_partition(query: str, service: str) -> str:
+    """The query for the one partition that `service` may write, of the closed list of intake services."""
+    if service not in LEAD_SIGNALS:
+        raise ValueError(f"{service} has no partition of contributions")
+    return queries[query].replace(":service", service)
 
 
 def _order(key: SignalKey) -> tuple[object, ...]:
@@ -46,8 +55,7 @@ async def _add_counters(connection: Connection, service: str, effects: Effects, 
     moved: list[CounterKey] = sorted(key for key, n in effects.counters.items() if n)
     if moved:
         await connection.execute(
-            queries["add_counters"],
-            service,
+            _into_own_partition("add_counters", service),
             shard,
             [event for event, _, _ in moved],
             [metric for _, metric, _ in moved],

@@ -85,9 +85,11 @@ async def connect_pool(settings: Settings, service: str, *, size: int | None = N
 
 async def connect(settings: Settings, service: str) -> asyncpg.Connection[Any]:
     """Open one connection outside the pool, for what holds it for long: listening, and the relay's lock."""
-    return await asyncpg.connect(
+    connection = await asyncpg.connect(
         settings.database_url.get_secret_value(), server_settings=_session(settings, service), timeout=10
     )
+    await _set_codecs(connection)
+    return connection
 
 
 def _session(settings: Settings, service: str) -> dict[str, str]:

@@ -67,14 +67,14 @@ async def _with_known_references(
     sponsors = sorted({sponsor for sponsor, _ in named if sponsor})
     events = sorted({event for _, event in named if event})
     rows = await connection.fetch(queries["lock_references"], sponsors, events)
-    known = {row["id"] for row in rows}
+    known = {(row["kind"], row["id"]) for row in rows}
     verdicts: list[Verdict] = []
     for item, (sponsor, event) in zip(items, named, strict=True):
         verdict: Verdict = item.decoded
         if isinstance(verdict, Event):
-            if sponsor and sponsor not in known:
+            if sponsor and ("sponsor", sponsor) not in known:
                 verdict = _unknown(verdict, Reason.UNKNOWN_SPONSOR, "sponsor_id", "sponsor")
-            elif event and event not in known:
+            elif event and ("event", event) not in known:
                 verdict = _unknown(verdict, Reason.UNKNOWN_EVENT, "event_id", "event")
         verdicts.append(verdict)
     return verdicts

@@ -53,8 +53,8 @@ SELECT partition
 
 -- name: lock_references
 -- Which of these sponsors and events exist; they cannot be deleted before the batch commits.
-SELECT lock_references::text AS id
-  FROM lock_references($1::uuid[], $2::uuid[])
+SELECT kind, id::text
+  FROM lock_known($1::uuid[], $2::uuid[])
 
 -- name: claim_identities
 -- Claim the identities that are new. Comes sorted by key, so that two batches never wait for each other crosswise.
@@ -115,18 +115,18 @@ SELECT topic, '', key, value, headers
  ORDER BY id
 
 -- name: add_signals
--- Add to the counts of lead signals, in key order.
-INSERT INTO lead_signals AS stored (service, sponsor_id, event_id, signal, day, n)
-SELECT $1, sponsor_id, event_id, signal, day, n
-  FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::date[], $6::int[])
+-- Add to the counts of lead signals, in key order. The service's own partition stands for :service.
+INSERT INTO lead_signals_:service AS stored (sponsor_id, event_id, signal, day, n)
+SELECT sponsor_id, event_id, signal, day, n
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::int[])
     AS added (sponsor_id, event_id, signal, day, n)
     ON CONFLICT (sponsor_id, event_id, signal, day, service) DO UPDATE SET n = stored.n + excluded.n
 
 -- name: add_counters
--- Add to the counts of dashboards, in key order, in the batch's own shard.
-INSERT INTO event_counters AS stored (service, shard, event_id, metric, label, n, first_at)
-SELECT $1, $2, event_id, metric, label, n, first_at
-  FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[])
+-- Add to the counts of dashboards, in key order, in the batch's own shard; the service's partition as above.
+INSERT INTO event_counters_:service AS stored (shard, event_id, metric, label, n, first_at)
+SELECT $1, event_id, metric, label, n, first_at
+  FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
     AS added (event_id, metric, label, n, first_at)
     ON CONFLICT (event_id, metric, label, shard, service)
     DO UPDATE SET n = stored.n + excluded.n, first_at = LEAST(stored.first_at, excluded.first_at)

@@ -114,10 +114,11 @@ async def _run(service: Service, parts: Parts, tools: Tools, stopping: asyncio.E
         tasks = [group.create_task(background()) for background in parts.background]
         tasks += [group.create_task(bell.run()) for bell in bells]
         tasks += [group.create_task(p.run(bell)) for p, bell in zip(projections, bells, strict=True)]
-        tasks += [group.create_task(_repeatedly(p.observe, OBSERVE_INTERVAL, tools)) for p in projections]
+        tasks += [group.create_task(repeatedly(p.observe, OBSERVE_INTERVAL, tools)) for p in projections]
         if consuming is not None:
             tasks.append(group.create_task(consuming.run()))
-            tasks.append(group.create_task(_repeatedly(partial(_redrive, service.name, tools), tools.settings.redrive_interval, tools)))
+            redrive = partial(_redrive, service.name, tools)
+            tasks.append(group.create_task(repeatedly(redrive, tools.settings.redrive_interval, tools)))
         group.create_task(_stop_when(stopping, consuming, tasks))
 
 
@@ -145,7 +146,7 @@ def _metrics(service: Service, settings: Settings) -> ServiceMetrics:
     return IntakeMetrics(service.name, service.topic.full_name(settings.topic_prefix))
 
 
-async def _repeatedly(act: Background, interval: float, tools: Tools) -> None:
+async def repeatedly(act: Background, interval: float, tools: Tools) -> None:
     """Do something every `interval` seconds; a database that is away is waited for."""
     while True:
         try:

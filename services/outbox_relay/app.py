@@ -1,0 +1,175 @@
+"""The relay: outbox → Kafka. One relay is active; it sends rows in order, a Kafka transaction at a time, then deletes.
+
+Who holds the lock is active. A relay that was frozen and comes back late has lost the lock, because its silent
+session was ended, and is fenced by Kafka, because the next one took over its transactional id: it cannot put an
+older value behind a newer one. A crash between sending and deleting sends again, with the same ids, in order.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    IllegalStateError,
+    InvalidProducerEpoch,
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+)
+
+from services.outbox_relay import store
+from services.outbox_relay.domain import Outgoing, Row, outgoing, without_value
+from services.runtime.database import Connection, Fault, classify, connect
+from services.runtime.kafka import client_options
+from services.runtime.metrics import RelayMetrics
+from services.runtime.service import OBSERVE_INTERVAL, Parts, Service, Tools, repeatedly
+from services.runtime.wake import OUTBOX_CHANNEL, Bell
+
+log = structlog.get_logger(__name__)
+
+SILENCE = 20
+"""Seconds without a statement after which Postgres takes the lock from a relay; it polls far more often."""
+STANDBY_INTERVAL = 2.0
+BLOCKED_TOPIC_PAUSE = 10.0
+"""Seconds until a topic that could not be written to is tried again."""
+LARGEST_RECORD = 8 * 1024 * 1024
+
+
+FATAL = (ProducerFenced, InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, IllegalStateError)
+"""Errors after which a producer is of no more use: another relay has taken over, or its state is lost."""
+
+
+class Relay:
+    """Sends the outbox while it holds the lock; stands by otherwise."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools, self._settings = tools, tools.settings
+        self._metrics = RelayMetrics(tools.metrics.registry)
+        self._bell = Bell(tools.settings, SERVICE.name, OUTBOX_CHANNEL)
+        self._blocked: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Relay until cancelled. Whatever Kafka or Postgres break off is begun again from the lock on."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._bell.run())
+            while True:
+                try:
+                    await self._hold_the_lock()
+                except Exception as error:
+                    if not isinstance(error, KafkaError) and classify(error) is not Fault.TRANSIENT:
+                        raise
+                    log.warning("relay_interrupted", error=repr(error))
+                self._metrics.active.set(0)
+                await asyncio.sleep(1)
+
+    async def _hold_the_lock(self) -> None:
+        connection = await connect(self._settings, SERVICE.name)
+        try:
+            while not await store.take_over(connection):
+                self._tools.pulse.beat("relay")
+                await asyncio.sleep(STANDBY_INTERVAL)
+            await store.give_up_when_silent(connection, SILENCE)
+            await self._lead(connection)
+        finally:
+            connection.terminate()
+
+    async def _lead(self, connection: Connection) -> None:
+        namespace = await store.installation(connection)
+        producer = AIOKafkaProducer(
+            **client_options(self._settings),
+            transactional_id=f"{self._settings.topic_prefix}outbox-relay",
+            max_request_size=LARGEST_RECORD,
+            request_timeout_ms=15_000,
+        )
+        await producer.start()
+        log.info("relay_active")
+        self._metrics.active.set(1)
+        try:
+            while True:
+                sent = await self.round(connection, producer, namespace)
+                if not sent:
+                    await self._bell.wait(self._settings.poll_interval)
+        finally:
+            await producer.stop()
+
+    async def round(self, connection: Connection, producer: AIOKafkaProducer, namespace: UUID) -> int:
+        """Send the oldest rows and delete them; return how many were sent."""
+        self._tools.pulse.beat("relay")
+        now = time.monotonic()
+        self._blocked = {topic: until for topic, until in self._blocked.items() if until > now}
+        rows = await store.next_rows(connection, self._settings.relay_records, self._blocked)
+        if not rows:
+            return 0
+        sent = await self._send(producer, rows, namespace)
+        await store.delete_sent(connection, [row.id for row in sent])
+        self._tools.metrics.aged("sent", [row.created_at.timestamp() for row in sent])
+        for row in sent:
+            self._metrics.sent.labels(row.aggregatetype).inc()
+        return len(sent)
+
+    async def observe(self) -> None:
+        """Read the gauges of the outbox."""
+        async with self._tools.pool.acquire() as connection:
+            pending, oldest = await store.backlog(connection)
+        self._metrics.pending.set(pending)
+        self._metrics.oldest.set(oldest)
+
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Row], namespace: UUID) -> list[Row]:
+        """Send all rows in one transaction; where that fails, each topic in its own, so that one cannot hold up all."""
+        by_topic: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_topic[row.aggregatetype].append(row)
+        try:
+            await self._transact(producer, [outgoing(row, namespace) for row in rows])
+            return list(rows)
+        except FATAL:
+            raise
+        except KafkaError as error:
+            log.warning("topics_sent_apart", topics=sorted(by_topic), error=repr(error))
+        sent: list[Row] = []
+        for topic, its_rows in by_topic.items():
+            try:
+                await self._transact_halving(producer, [outgoing(row, namespace) for row in its_rows])
+                sent += its_rows
+            except FATAL:
+                raise
+            except KafkaError as error:
+                log.error("topic_blocked", topic=topic, error=repr(error))
+                self._blocked[topic] = time.monotonic() + BLOCKED_TOPIC_PAUSE
+        return sent
+
+    async def _transact_halving(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+        try:
+            await self._transact(producer, records)
+        except MessageSizeTooLargeError:
+            if len(records) == 1:
+                await self._transact(producer, [without_value(records[0])])
+                return
+            middle = len(records) // 2
+            await self._transact_halving(producer, records[:middle])
+            await self._transact_halving(producer, records[middle:])
+
+    async def _transact(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+        prefix = self._settings.topic_prefix
+        async with producer.transaction():
+            await asyncio.gather(
+                *[
+                    await producer.send(prefix + record.topic, key=record.key, value=record.value, headers=record.headers)
+                    for record in records
+                ]
+            )
+
+
+def _build(tools: Tools) -> Parts:
+    relay = Relay(tools)
+    return Parts(background=[relay.run, partial(repeatedly, relay.observe, OBSERVE_INTERVAL, tools)])
+
+
+SERVICE = Service("outbox_relay", _build)
