@@ -1,7 +1,7 @@
 """How promising a lead is: what a sponsor did, and how well they suit the event. Pure, and integers only.
 
-A lead is a pair (sponsor, event). Its two axes are never mixed: fit (fit.py; no decay) and engagement (here; decays).
-Points of engagement are kept in thousandths, *millipoints*, until the very end. The numbers are in the rules file.
+A lead is a pair (sponsor, event). Its two axes are never mixed: fit (fit.py), which does not decay, and
+engagement, which does, and is kept in thousandths of a point, *millipoints*, until the very end.
 """
 
 from collections import Counter
@@ -9,11 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
+from contracts.derived import LeadScoreChanged, lead_key
 from services.lead_scoring.fit import Fit
-from services.lead_scoring.rules import Priority, Rules, Signal
+from services.lead_scoring.rules import GRADES, Grade, Priority, Rules, Signal
+from services.runtime.effects import Derived
+
+Pair = tuple[str, str]
+"""(sponsor, event)."""
 
 Count = tuple[str, date, int]
 """(signal, UTC day, n): how often a signal was seen that day; n is above 0."""
@@ -26,11 +31,11 @@ EMAILING_ACTIONS = frozenset({"send_tailored_proposal", "enrol_in_follow_up_sequ
 FACTOR_BITS = 20
 TOP_FACTORS = 5
 
-COMPLETENESS = tuple(f"{(200 * known + 7) // 14 / 100:.2f}" for known in range(8))
-"""The share of the seven inputs of fit that are known, by their number: two decimals, half up."""
+COMPLETENESS = ("0.00", "0.14", "0.29", "0.43", "0.57", "0.71", "0.86", "1.00")
+"""The share of the seven inputs of fit that are known, by how many are."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def factor(half_life: int, age: int) -> int:
     """What is left of a signal after `age` days: round_half_even(2^20 · 2^(−age/half_life)).
 
@@ -53,13 +58,11 @@ def contribution(signal: Signal, age: int, n: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """What a set of counts is worth: points (0 to 100), each group's millipoints within its limit, and each signal's
-    before it.
-    """
+    """What counts are worth: points (0 to 100), millipoints by group cut at its limit, and by signal uncut."""
 
     points: int
-    groups: Mapping[str, int]
-    factors: Mapping[str, int]
+    groups: dict[str, int]
+    factors: dict[str, int]
 
 
 def engagement(counts: Iterable[Count], as_of: date, rules: Rules) -> Engagement:
@@ -95,15 +98,15 @@ def do_not_email(by_event: Mapping[str | None, Sequence[Count]]) -> bool:
     return any(signal in GATE_SIGNALS for counts in by_event.values() for signal, _, _ in counts)
 
 
-def grade(fit: int, engagement: int, rules: Rules) -> str:
+def grade(fit: int, engagement: int, rules: Rules) -> Grade:
     """A letter for fit and a digit for engagement: A1 is best, D3 last."""
     letter = min(letter for letter, least in rules.grades.fit.items() if fit >= least)
     digit = min(digit for digit, least in rules.grades.engagement.items() if engagement >= least)
-    return f"{letter}{digit}"
+    return GRADES[3 * "ABCD".index(letter) + digit - 1]
 
 
 def recommended_actions(priority: Priority, gate_closed: bool, rules: Rules) -> list[str]:
-    """What to do about a lead; behind a closed gate, each action that sends e-mail gives way to those that do not."""
+    """What to do about a lead; behind a closed gate, what sends e-mail gives way to what does not."""
     actions: list[str] = []
     for action in getattr(rules.recommended_actions, priority):
         instead = rules.recommended_actions.do_not_email
@@ -115,8 +118,8 @@ def top_factors(factors: Mapping[str, int], rules: Rules) -> list[dict[str, Any]
     """The signals that move a lead most, as {signal, millipoints}; below 0 where they take away."""
     greatest = sorted((-millipoints, name) for name, millipoints in factors.items() if millipoints)
     return [
-        {"signal": name, "millipoints": -lost if rules.groups[rules.signals[name].group].floor is None else lost}
-        for lost, name in greatest[:TOP_FACTORS]
+        {"signal": name, "millipoints": negated if name in rules.negative_signals else -negated}
+        for negated, name in greatest[:TOP_FACTORS]
     ]
 
 
@@ -124,11 +127,11 @@ def top_factors(factors: Mapping[str, int], rules: Rules) -> list[dict[str, Any]
 class Lead:
     """A row of sponsor_lead_scores, without its key and the time at which it was written.
 
-    `insights` say why: both axes, the groups in millipoints, the gate, the top factors, and the rules and day used.
+    `insights` say why: both axes, groups in millipoints, the gate, top factors, and the rules and day used.
     """
 
     score: int
-    priority: str
+    priority: Priority
     conversion_probability: Decimal
     recommended_actions: list[str]
     insights: dict[str, Any]
@@ -158,6 +161,28 @@ def lead(counts: Sequence[Count], fit: Fit, gate_closed: bool, as_of: date, rule
     )
 
 
-def is_news(previous: Lead | None, current: Lead) -> bool:
-    """Whether a lead's change is told to others: it is new, or its score or priority moved."""
-    return previous is None or (previous.score, previous.priority) != (current.score, current.priority)
+def changed(pair: Pair, previous: Lead | None, current: Lead) -> Derived | None:
+    """Tell that a lead is new, or that its score or priority moved; None when neither is so."""
+    if previous is not None and (previous.score, previous.priority) == (current.score, current.priority):
+        return None
+    data = LeadScoreChanged(
+        sponsor_id=pair[0],
+        event_id=pair[1],
+        score=current.score,
+        priority=current.priority,
+        grade=current.insights["grade"],
+        fit=current.insights["fit"],
+        engagement=current.insights["engagement"],
+        conversion_probability=str(current.conversion_probability),
+        previous_score=previous.score if previous else None,
+        previous_priority=previous.priority if previous else None,
+        top_factors=current.insights["top_factors"],
+        rules_version=current.insights["rules_version"],
+        as_of=current.insights["as_of"],
+    )
+    return Derived(data.TOPIC.name, data.partition_key, data.TYPE, data.model_dump_json().encode())
+
+
+def tombstone(pair: Pair) -> Derived:
+    """Tell that a pair is no lead any more: compaction forgets its scores."""
+    return Derived(LeadScoreChanged.TOPIC.name, lead_key(*pair), None, None)

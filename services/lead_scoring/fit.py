@@ -14,7 +14,7 @@ from typing import TypeVar
 from services.lead_scoring.rules import FitRules, Match, Rules
 
 COSINE_ERROR = 0.001
-"""More than the error of a cosine of 1,536 dimensions summed in single precision, as pgvector does (2·10⁻⁴)."""
+"""More than the error of a cosine that pgvector sums in single precision: 2·10⁻⁴ with 1,536 dimensions."""
 
 N = TypeVar("N", int, Decimal)
 
@@ -24,7 +24,7 @@ Known = tuple[int, bool]
 
 @dataclass(frozen=True, slots=True)
 class Sponsor:
-    """What fit reads of a sponsor. Budgets are amounts in `currency`, the rate is in percent, the ROI a ratio."""
+    """What fit reads of a sponsor: budgets in `currency`, the renewal rate in percent, the ROI as a ratio."""
 
     industry: str
     industries_of_interest: frozenset[str]
@@ -65,8 +65,10 @@ class Fit:
     known: int
 
 
-def fit(sponsor: Sponsor, event: Event, proposal: Proposal | None, similarity: int | None, rules: Rules) -> Fit:
-    """Add up the seven inputs. `similarity` are the points of `similarity_points`, None without both embeddings."""
+def fit(
+    sponsor: Sponsor, event: Event, proposal: Proposal | None, similarity: int | None, rules: Rules
+) -> Fit:
+    """Add up the seven inputs; `similarity` is in points, None without both embeddings."""
     table = rules.fit
     inputs = (
         _industry(sponsor, event, table),
@@ -127,7 +129,7 @@ def _values(sponsor: Sponsor, event: Event, table: FitRules) -> Known:
 def similarity_points(cosine: float, most: int) -> int | None:
     """Round `most` × max(0, cosine) half up, or return None where the cosine's error could decide.
 
-    pgvector sums in single precision and in an order that depends on the processor. Equal facts must give equal
+    pgvector sums in single precision, in an order that depends on the processor. Equal facts must give equal
     rows everywhere, so close to a half the vectors themselves have to be compared.
     """
     points = most * max(0.0, cosine)

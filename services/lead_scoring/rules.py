@@ -1,6 +1,6 @@
 """The rules of lead scoring: versioned YAML in, a frozen and validated model out.
 
-The numbers are a contract with everyone who reads a score, so a file that is anything but complete and consistent is
+The numbers are a contract with everyone who reads a score, so a file that is not complete and consistent is
 refused, with every fault that it has.
 """
 
@@ -12,7 +12,15 @@ from importlib.resources import files
 from typing import Annotated, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
 RULES_FILE = "scoring_rules.v1.yaml"
 
@@ -60,7 +68,7 @@ class Group(_Part):
 
 
 class Signal(_Part):
-    """What one signal is worth: `points` at age 0, halved every `half_life` days; `per` says what a count stands for."""
+    """What a signal is worth: `points` at age 0, halved every `half_life` days; `per` is what a count means."""
 
     group: str
     points: Annotated[StrictInt, Field(gt=0, le=100)]
@@ -154,7 +162,7 @@ class Weights(_Part):
 
 
 class Actions(_Part):
-    """What to do about a lead of each priority; `do_not_email` stands in for whatever would send an e-mail."""
+    """What to do about a lead of each priority; `do_not_email` replaces whatever would send an e-mail."""
 
     hot: tuple[str, ...]
     warm: tuple[str, ...]
@@ -180,6 +188,11 @@ class Rules(_Part):
     def priority_of(self) -> Mapping[str, Priority]:
         """The priority of each grade."""
         return {grade: priority for priority, grades in self.priorities.items() for grade in grades}
+
+    @cached_property
+    def negative_signals(self) -> frozenset[str]:
+        """The signals that take away."""
+        return frozenset(name for name, it in self.signals.items() if self.groups[it.group].cap is None)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

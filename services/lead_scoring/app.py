@@ -1,0 +1,136 @@
+"""Wiring of lead_scoring: stale pairs, sponsors and events in; sponsor_lead_scores and topic lead-scores out.
+
+A round of the view: hold the day → pass events on → read → compute → write what changed → tell what moved.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
+
+from services.lead_scoring import store
+from services.lead_scoring.domain import Pair, all_counts, changed, do_not_email, engagement, lead, tombstone
+from services.lead_scoring.fit import fit
+from services.lead_scoring.rules import Rules, load_rules
+from services.runtime.database import Connection, Fault, classify
+from services.runtime.effects import Derived
+from services.runtime.projection import Key
+from services.runtime.service import Parts, Tools
+from services.runtime.wake import wake
+
+SPONSORS_AT_ONCE = 2000
+"""Sponsors whose facts are in memory at once; the runtime hands over all that is stale in a shard."""
+
+DAY_CHECK_INTERVAL = 5.0
+"""Seconds between looks at the clock."""
+
+
+class LeadScores:
+    """The view `lead_scores`: a row for each pair with any count, and the engagement of each sponsor.
+
+    Keys: `pair` (a sponsor, and an event or none), `sponsor` (all of its pairs), and `event` (all of its
+    pairs, which lie in the shards of their sponsors, so they are marked there).
+    """
+
+    name = "lead_scores"
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
+        """Score what is stale as of the day that is set. Raises LookupError when none ever was."""
+        day = await store.hold_day(connection)
+        if day is None:
+            raise LookupError("control has no as_of: the day's turn comes before any projecting")
+        if events := [key.key for key in keys if key.kind == "event"]:
+            await store.mark_pairs(connection, events)
+        whole = {key.key for key in keys if key.kind == "sponsor"}
+        pairs: dict[str, set[Pair]] = {key.key: set() for key in keys if key.kind != "event"}
+        for key in keys:
+            if key.kind == "pair" and key.other is not None:
+                pairs[key.key].add((key.key, key.other))
+        sponsors = sorted(pairs)
+        derived: list[Derived] = []
+        for start in range(0, len(sponsors), SPONSORS_AT_ONCE):
+            some = sponsors[start : start + SPONSORS_AT_ONCE]
+            marked = {pair for sponsor in some for pair in pairs[sponsor]}
+            derived += await self._score(connection, day, some, marked, whole.intersection(some))
+        return derived
+
+    async def _score(
+        self, connection: Connection, day: date, sponsors: Sequence[str], marked: set[Pair], whole: set[str]
+    ) -> list[Derived]:
+        """Score `sponsors`, the pairs `marked`, and all pairs of the sponsors `whole`; tell what moved."""
+        counts = await store.read_counts(connection, sponsors)
+        suitors = await store.read_sponsors(connection, sponsors)
+        before = await store.read_leads(connection, marked, whole)
+        pairs = marked | before.keys() | {(s, e) for s in whole for e in counts[s] if e is not None}
+        events = await store.read_events(connection, {e for _, e in pairs})
+        alive = [(s, e) for s, e in sorted(pairs) if s in suitors and e in events and e in counts[s]]
+        proposals = await store.read_proposals(connection, alive)
+        similar = await store.read_similarities(connection, alive, self._rules.fit.similarity.max)
+
+        gates = {sponsor: do_not_email(counts[sponsor]) for sponsor in sponsors}
+        after = {
+            (s, e): lead(
+                counts[s][e],
+                fit(suitors[s], events[e], proposals.get((s, e)), similar.get((s, e)), self._rules),
+                gates[s],
+                day,
+                self._rules,
+            )
+            for s, e in alive
+        }
+        engaged = {s: engagement(all_counts(counts[s]), day, self._rules).points for s in sponsors}
+
+        gone = sorted(before.keys() - after.keys())
+        await store.insert_leads(connection, {pair: it for pair, it in after.items() if pair not in before})
+        await store.update_leads(
+            connection, {pair: it for pair, it in after.items() if pair in before and before[pair] != it}
+        )
+        await store.delete_leads(connection, gone)
+        await store.update_engagement(connection, engaged)
+        told = (changed(pair, before.get(pair), current) for pair, current in after.items())
+        return [*filter(None, told), *map(tombstone, gone)]
+
+
+async def advance_as_of(connection: Connection, day: date, *, fixed: bool = False) -> bool:
+    """Begin the UTC day `day`: set it, and mark every sponsor with any count. Says whether it was new.
+
+    Never goes back, unless the day is `fixed` by an operator. Any number of replicas may call it: one marks.
+    Rounds that compute with the old day end before the marking looks at counts, and none begins until it has
+    committed: a pair whose first count commits meanwhile is not marked here, and needs the new day.
+    """
+    current = await store.read_day(connection)
+    if current is not None and (day == current or (day < current and not fixed)):
+        return False
+    async with connection.transaction():
+        if not await store.move_day(connection, day, fixed=fixed):
+            return False
+        await store.mark_sponsors(connection)
+    return True
+
+
+async def build(tools: Tools) -> Parts:
+    """Load the rules, begin the day, and follow the days from then on."""
+
+    async def turn() -> None:
+        fixed = tools.settings.as_of
+        async with tools.pool.acquire() as connection:
+            if await advance_as_of(connection, fixed or datetime.now(UTC).date(), fixed=fixed is not None):
+                await wake(connection, [LeadScores.name], outbox=False)
+
+    patiently = AsyncRetrying(
+        retry=retry_if_exception(lambda error: classify(error) is Fault.TRANSIENT),
+        wait=wait_exponential_jitter(initial=0.05, max=5),
+    )
+
+    async def follow_days() -> None:
+        while True:
+            await asyncio.sleep(DAY_CHECK_INTERVAL)
+            await patiently(turn)
+
+    rules = load_rules()
+    await patiently(turn)
+    return Parts(views=[LeadScores(rules)], background=[follow_days])

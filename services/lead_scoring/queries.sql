@@ -1,0 +1,137 @@
+-- Named queries of lead_scoring; store.py has one function for each.
+
+-- name: hold_day
+-- Keep the day as it is until this transaction ends. A statement of its own: what is read after it is settled.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('lead_scoring.as_of', 0));
+
+-- name: read_day
+-- The UTC day at whose end scores stand.
+SELECT (value #>> '{}')::date FROM control WHERE name = 'as_of';
+
+-- name: take_day
+-- Wait until no transaction computes with the day any more; until this one ends, none begins to.
+SELECT pg_advisory_xact_lock(hashtextextended('lead_scoring.as_of', 0));
+
+-- name: move_day
+-- Set the day to $1: forward only, unless it is fixed ($2). A row tells that it moved.
+INSERT INTO control AS stored (name, value)
+VALUES ('as_of', to_jsonb($1::date))
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = now()
+WHERE (stored.value #>> '{}')::date < $1 OR ($2 AND stored.value <> excluded.value)
+RETURNING name;
+
+-- name: mark_sponsors
+-- Mark every sponsor with any count, in the background; also those at 0, for what takes away fades too.
+INSERT INTO stale_marks (projection, shard, priority, kind, key)
+SELECT 'lead_scores', shard_of(s.id), 1, 'sponsor', s.id
+FROM sponsors s
+WHERE EXISTS (SELECT FROM lead_signals g WHERE g.sponsor_id = s.id AND g.n > 0);
+
+-- name: mark_pairs
+-- Mark the pairs of the events $1, in the shards of their sponsors. Found by their counts: a pair whose first score is
+-- being written at this moment, with what was true of the event before, has no row to be found by.
+INSERT INTO stale_marks (projection, shard, kind, key, other)
+SELECT DISTINCT 'lead_scores', shard_of(g.sponsor_id), 'pair', g.sponsor_id, g.event_id
+FROM unnest($1::uuid[]) AS k (event_id)
+JOIN lead_signals g USING (event_id)
+WHERE g.n > 0;
+
+-- name: read_counts
+-- All counts of the sponsors $1.
+SELECT g.sponsor_id::text, g.event_id::text, g.signal, g.day, g.n
+FROM unnest($1::uuid[]) AS k (sponsor_id)
+JOIN lead_signals g USING (sponsor_id)
+WHERE g.n > 0;
+
+-- name: read_sponsors
+-- What fit reads of the sponsors $1 that exist.
+SELECT s.id::text, s.industry, s.industries_of_interest, s.event_types, s.geographic_preferences,
+       s.values, s.min_budget, s.max_budget, s.currency, s.total_sponsorships, s.renewal_rate, s.average_roi
+FROM unnest($1::uuid[]) AS k (id)
+JOIN sponsors s USING (id);
+
+-- name: read_events
+-- What fit reads of the events $1 that exist.
+SELECT e.id::text, e.industry, e.event_type, e.location, e.values
+FROM unnest($1::uuid[]) AS k (id)
+JOIN events e USING (id);
+
+-- name: read_proposals
+-- The newest proposal of each of the pairs ($1 sponsors, $2 events, side by side) that has one.
+SELECT DISTINCT ON (p.sponsor_id, p.event_id) p.sponsor_id::text, p.event_id::text, p.proposed_amount, p.currency
+FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
+JOIN sponsor_proposals p USING (sponsor_id, event_id)
+ORDER BY p.sponsor_id, p.event_id, p.created_at DESC, p.id DESC;
+
+-- name: read_cosines
+-- The cosine between the embeddings of each of the pairs ($1 sponsors, $2 events, side by side) that has both.
+SELECT k.sponsor_id::text, k.event_id::text, 1 - (s.embedding <=> e.embedding) AS cosine
+FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
+JOIN sponsor_embeddings s ON s.sponsor_id = k.sponsor_id
+JOIN events e ON e.id = k.event_id AND e.embedding IS NOT NULL;
+
+-- name: read_embeddings
+-- Both embeddings of each of the pairs ($1 sponsors, $2 events, side by side), component by component.
+SELECT k.sponsor_id::text, k.event_id::text, s.embedding::real[] AS sponsor, e.embedding::real[] AS event
+FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
+JOIN sponsor_embeddings s ON s.sponsor_id = k.sponsor_id
+JOIN events e ON e.id = k.event_id AND e.embedding IS NOT NULL;
+
+-- name: read_leads
+-- The leads that the pairs ($1 sponsors, $2 events, side by side) and all pairs of the sponsors $3 have now.
+SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority, l.conversion_probability,
+       l.recommended_actions::text, l.insights::text
+FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
+JOIN sponsor_lead_scores l USING (sponsor_id, event_id)
+UNION ALL
+SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority, l.conversion_probability,
+       l.recommended_actions::text, l.insights::text
+FROM unnest($3::uuid[]) AS k (sponsor_id)
+JOIN sponsor_lead_scores l USING (sponsor_id);
+
+-- name: insert_leads
+-- New leads, by column and in the order of their keys. A sponsor or event that was deleted since it was read gets no
+-- row; one that is there stays until the row is.
+WITH present AS MATERIALIZED (
+    SELECT lock_references AS id FROM lock_references($2::uuid[], $3::uuid[])
+)
+INSERT INTO sponsor_lead_scores (
+    id, sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights, scored_at
+)
+SELECT k.id, k.sponsor_id, k.event_id, k.score, k.priority, k.conversion_probability, k.recommended_actions::jsonb,
+       k.insights::jsonb, now()
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::numeric[], $7::text[], $8::text[])
+    AS k (id, sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights)
+WHERE k.sponsor_id IN (SELECT id FROM present) AND k.event_id IN (SELECT id FROM present);
+
+-- name: update_leads
+-- Leads that changed, by column.
+UPDATE sponsor_lead_scores l
+SET score = k.score,
+    priority = k.priority,
+    conversion_probability = k.conversion_probability,
+    recommended_actions = k.recommended_actions::jsonb,
+    insights = k.insights::jsonb,
+    scored_at = now()
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::numeric[], $6::text[], $7::text[])
+    AS k (sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights)
+WHERE l.sponsor_id = k.sponsor_id AND l.event_id = k.event_id;
+
+-- name: delete_leads
+-- The pairs ($1 sponsors, $2 events, side by side) that nothing counts for any more.
+DELETE FROM sponsor_lead_scores l
+USING unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
+WHERE l.sponsor_id = k.sponsor_id AND l.event_id = k.event_id;
+
+-- name: update_engagement
+-- The engagement of sponsors ($1, and $2 side by side), where it differs. Locked in key order and no harder than
+-- needed: intake checks its foreign keys against these rows.
+WITH locked AS MATERIALIZED (
+    SELECT s.id, k.points
+    FROM unnest($1::uuid[], $2::int[]) AS k (id, points)
+    JOIN sponsors s USING (id)
+    WHERE s.engagement_score <> k.points
+    ORDER BY s.id
+    FOR NO KEY UPDATE OF s
+)
+UPDATE sponsors s SET engagement_score = locked.points FROM locked WHERE s.id = locked.id;

@@ -1,0 +1,169 @@
+"""One function per named query of lead_scoring; each takes the connection whose transaction it belongs to."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid5
+
+import asyncpg
+import orjson
+
+from services.lead_scoring.domain import Count, Lead, Pair
+from services.lead_scoring.fit import Event, Proposal, Sponsor, exact_similarity_points, similarity_points
+from services.runtime.database import Connection
+from services.runtime.sql import load_queries
+
+QUERIES = load_queries(__package__)
+
+
+async def hold_day(connection: Connection) -> date | None:
+    """Return the UTC day at whose end scores stand, which does not move before this transaction ends."""
+    await connection.execute(QUERIES["hold_day"])
+    return await read_day(connection)
+
+
+async def read_day(connection: Connection) -> date | None:
+    """Return the UTC day at whose end scores stand; None when nobody has set it yet."""
+    day: date | None = await connection.fetchval(QUERIES["read_day"])
+    return day
+
+
+async def move_day(connection: Connection, day: date, *, fixed: bool) -> bool:
+    """Move the day, once no transaction computes with it; say whether it moved. Back only when `fixed`."""
+    await connection.execute(QUERIES["take_day"])
+    return await connection.fetchval(QUERIES["move_day"], day, fixed) is not None
+
+
+async def mark_sponsors(connection: Connection) -> None:
+    """Mark every sponsor with any count."""
+    await connection.execute(QUERIES["mark_sponsors"])
+
+
+async def mark_pairs(connection: Connection, events: Collection[str]) -> None:
+    """Mark every pair of these events with any count."""
+    await connection.execute(QUERIES["mark_pairs"], events)
+
+
+async def read_counts(
+    connection: Connection, sponsors: Collection[str]
+) -> dict[str, dict[str | None, list[Count]]]:
+    """Read all counts of these sponsors, by sponsor and event (None: about no event)."""
+    counts: dict[str, dict[str | None, list[Count]]] = {sponsor: {} for sponsor in sponsors}
+    for row in await connection.fetch(QUERIES["read_counts"], sponsors):
+        counts[row[0]].setdefault(row[1], []).append(row[2:])
+    return counts
+
+
+async def read_sponsors(connection: Connection, sponsors: Collection[str]) -> dict[str, Sponsor]:
+    """Read the sponsors that exist."""
+    return {row["id"]: _sponsor(row) for row in await connection.fetch(QUERIES["read_sponsors"], sponsors)}
+
+
+def _sponsor(row: asyncpg.Record) -> Sponsor:
+    return Sponsor(
+        industry=row["industry"],
+        industries_of_interest=_set(row["industries_of_interest"]),
+        event_types=_set(row["event_types"]),
+        geographic_preferences=_set(row["geographic_preferences"]),
+        values=_set(row["values"]),
+        min_budget=row["min_budget"],
+        max_budget=row["max_budget"],
+        currency=row["currency"],
+        total_sponsorships=row["total_sponsorships"],
+        renewal_rate=row["renewal_rate"],
+        average_roi=row["average_roi"],
+    )
+
+
+def _set(texts: Iterable[str] | None) -> frozenset[str]:
+    return frozenset(texts or ())
+
+
+async def read_events(connection: Connection, events: Collection[str]) -> dict[str, Event]:
+    """Read the events that exist."""
+    return {
+        row["id"]: Event(row["industry"], row["event_type"], row["location"], _set(row["values"]))
+        for row in await connection.fetch(QUERIES["read_events"], events)
+    }
+
+
+async def read_proposals(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Proposal]:
+    """Read the newest proposal of each pair that has one."""
+    rows = await connection.fetch(QUERIES["read_proposals"], *_columns(pairs))
+    return {(sponsor, event): Proposal(amount, currency) for sponsor, event, amount, currency in rows}
+
+
+async def read_similarities(connection: Connection, pairs: Collection[Pair], most: int) -> dict[Pair, int]:
+    """Read the points of similarity, `most` at best, of each pair with both embeddings."""
+    points: dict[Pair, int] = {}
+    close: list[Pair] = []
+    for sponsor, event, cosine in await connection.fetch(QUERIES["read_cosines"], *_columns(pairs)):
+        rounded = similarity_points(cosine, most)
+        if rounded is None:
+            close.append((sponsor, event))
+        else:
+            points[sponsor, event] = rounded
+    if close:
+        rows = await connection.fetch(QUERIES["read_embeddings"], *_columns(close))
+        points |= {(row[0], row[1]): exact_similarity_points(row[2], row[3], most) for row in rows}
+    return points
+
+
+async def read_leads(
+    connection: Connection, pairs: Collection[Pair], sponsors: Collection[str]
+) -> dict[Pair, Lead]:
+    """Read the rows that these pairs have, and all rows of these sponsors."""
+    return {
+        (row["sponsor_id"], row["event_id"]): Lead(
+            score=row["score"],
+            priority=row["priority"],
+            conversion_probability=row["conversion_probability"],
+            recommended_actions=orjson.loads(row["recommended_actions"]),
+            insights=orjson.loads(row["insights"]),
+        )
+        for row in await connection.fetch(QUERIES["read_leads"], *_columns(pairs), sponsors)
+    }
+
+
+async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
+    """Insert rows for pairs that have none. A row's id follows from its pair: one made again is the same."""
+    if leads:
+        ids = [uuid5(UUID(sponsor), event) for sponsor, event in leads]
+        await connection.execute(QUERIES["insert_leads"], ids, *_lead_columns(leads))
+
+
+async def update_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
+    """Overwrite the rows of these pairs."""
+    if leads:
+        await connection.execute(QUERIES["update_leads"], *_lead_columns(leads))
+
+
+async def delete_leads(connection: Connection, pairs: Collection[Pair]) -> None:
+    """Delete the rows of these pairs."""
+    if pairs:
+        await connection.execute(QUERIES["delete_leads"], *_columns(pairs))
+
+
+async def update_engagement(connection: Connection, points: Mapping[str, int]) -> None:
+    """Write the engagement of these sponsors where it differs."""
+    await connection.execute(QUERIES["update_engagement"], points.keys(), points.values())
+
+
+def _columns(pairs: Collection[Pair]) -> tuple[list[str], list[str]]:
+    return [sponsor for sponsor, _ in pairs], [event for _, event in pairs]
+
+
+def _lead_columns(leads: Mapping[Pair, Lead]) -> tuple[Collection[Any], ...]:
+    rows = leads.values()
+    return (
+        *_columns(leads.keys()),
+        [lead.score for lead in rows],
+        [lead.priority for lead in rows],
+        [lead.conversion_probability for lead in rows],
+        [_json(lead.recommended_actions) for lead in rows],
+        [_json(lead.insights) for lead in rows],
+    )
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
