@@ -1,6 +1,7 @@
 """`eventos`: the entry point, and what all its commands share (the --debug option, how failures end a command)."""
 
 import asyncio
+import logging
 import sys
 from typing import Annotated, Any
 
@@ -10,11 +11,8 @@ import typer
 from rich.traceback import Traceback
 from typer.core import TyperGroup
 
-from services.operator import (
-    check,
-    configuration,
-    topics,
-)
+from infra.local.servers import ServerError
+from services.operator import check, configuration, migrate, publish, resume, run, simulate, status, topics
 from services.operator.output import FAILED, WRONG_USAGE, Failure, err, report
 from services.runtime.settings import ConfigurationError
 
@@ -55,6 +53,8 @@ def explain(error: Exception) -> Failure | None:
             return Failure(
                 "the configuration is not valid", str(error), "`eventos config` lists every setting.", WRONG_USAGE
             )
+        case ServerError():
+            return Failure("the local stack failed", str(error))
         case asyncpg.InvalidCatalogNameError() | asyncpg.InvalidAuthorizationSpecificationError():
             return Failure("Postgres refused the connection", str(error), "Check EVENTOS_DATABASE_URL.")
         case asyncpg.UndefinedTableError() | asyncpg.InvalidSchemaNameError() | asyncpg.UndefinedObjectError():
@@ -89,16 +89,27 @@ app = typer.Typer(
 
 
 @app.callback()
-def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False) -> None:
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+) -> None:
     """Run, feed, watch and repair EventOS Streams.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Commands that print data take --json.
     """
+    if context.invoked_subcommand != "run" and not debug:
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters in there reaches us as an error
 
 
-app.command("config")(configuration.config)
-app.command("check")(check.check)
+app.command("run")(run.run)
+app.command("migrate")(migrate.migrate)
 app.add_typer(topics.app, name="topics")
+app.command("config")(configuration.config)
+app.command("publish")(publish.publish)
+app.command("check")(check.check)
+app.command("simulate")(simulate.simulate)
+app.command("status")(status.status)
+app.command("resume")(resume.resume)
 
 
 def main() -> None:

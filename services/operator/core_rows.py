@@ -1,10 +1,11 @@
 """Loads rows that upstream systems own (users, events, sponsors, …) from the form of a conformance set's core.json."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from services.operator.output import Failure
+from services.operator.output import Failure, note
 from services.runtime.database import Connection
 from services.runtime.sql import load_queries
 
@@ -22,58 +23,63 @@ class Section:
     members: Mapping[str, Any]
 
 
+def _required(*names: str) -> dict[str, Any]:
+    return dict.fromkeys(names, _REQUIRED)
+
+
+def _nullable(*names: str) -> dict[str, Any]:
+    return dict.fromkeys(names)
+
+
 _SECTIONS = (
     Section(
         "events",
         ("load_events",),
         {
-            **dict.fromkeys(("id", "title"), _REQUIRED),
-            **dict.fromkeys(("organizer_id", "event_type", "industry", "location", "capacity", "embedding")),
-            "values": [],
-            "currency": "USD",
+            **_required("id", "title"),
+            **_nullable("organizer_id", "event_type", "industry", "location", "capacity", "starts_at", "ends_at"),
+            **{"values": [], "currency": "USD", "status": "draft", "embedding": None},
         },
     ),
     Section(
         "sponsors",
         ("load_sponsors", "load_sponsor_embeddings"),
         {
-            **dict.fromkeys(("id", "company_name", "industry"), _REQUIRED),
-            **dict.fromkeys(("industries_of_interest", "event_types", "geographic_preferences", "values"), []),
-            **dict.fromkeys(("created_by", "min_budget", "max_budget", "average_roi", "renewal_rate", "embedding")),
-            "currency": "USD",
-            "total_sponsorships": 0,
+            **_required("id", "company_name", "industry"),
+            **{"industries_of_interest": [], "event_types": [], "geographic_preferences": [], "values": []},
+            **_nullable("created_by", "website", "min_budget", "max_budget", "average_roi", "renewal_rate"),
+            **_nullable("primary_contact_name", "primary_contact_email", "primary_contact_phone", "embedding"),
+            **{"currency": "USD", "total_sponsorships": 0},
         },
     ),
     Section(
         "proposals",
         ("load_proposals",),
         {
-            **dict.fromkeys(("id", "event_id", "sponsor_id", "package_level", "proposed_amount", "created_at"), _REQUIRED),
-            "currency": "USD",
-            "status": "sent",
+            **_required("id", "event_id", "sponsor_id"),
+            **_nullable("package_level", "proposed_amount", "sent_at"),
+            **{"currency": "USD", "content": {}, "status": "draft"},
+            "created_at": datetime.now(UTC).isoformat(),
         },
     ),
     Section(
-        "campaigns", ("load_campaigns",), {**dict.fromkeys(("id", "name"), _REQUIRED), "event_id": None}
+        "campaigns",
+        ("load_campaigns",),
+        {**_required("id", "event_id", "name"), "channels": [], "content": {}, "status": "draft"},
     ),
     Section(
         "templates",
         ("load_templates",),
         {
-            **dict.fromkeys(("id", "subject"), _REQUIRED),
-            **dict.fromkeys(("campaign_id", "event_id")),
-            "template_type": "invitation",
+            **_required("id", "subject", "template_type"),
+            **_nullable("campaign_id", "event_id"),
+            **{"body": "", "status": "draft"},
         },
     ),
     Section(
         "sequences",
         ("load_sequences",),
-        {
-            **dict.fromkeys(("id", "sponsor_id"), _REQUIRED),
-            "proposal_id": None,
-            "sequence_type": "post_proposal",
-            "status": "active",
-        },
+        {**_required("id", "sponsor_id", "sequence_type"), "proposal_id": None, "status": "active", "emails": []},
     ),
 )
 
@@ -81,26 +87,27 @@ _SECTIONS = (
 async def load_core(connection: Connection, core: Mapping[str, Any]) -> dict[str, int]:
     """Insert the rows of `core` in one transaction; returns how many of each kind.
 
-    A member that may be absent takes its default. Raises Failure for one that is missing or unknown, so that nothing
-    of a file is silently dropped.
+    A member that may be absent takes its column's default. What no column takes is left out, and said so. Raises
+    Failure for a row without a member that it must have.
     """
-    unknown = core.keys() - {"users"} - {section.name for section in _SECTIONS}
-    if unknown:
-        raise Failure(f"the core rows have an unknown list {min(unknown)!r}")
+    known = {"users", *(section.name for section in _SECTIONS)}
+    for name in sorted(core.keys() - known):
+        note(f"the core rows have a list {name!r}, which is not loaded; known are {', '.join(sorted(known))}")
     async with connection.transaction():
         await connection.execute(QUERIES["load_users"], core.get("users", []))
         for section in _SECTIONS:
-            rows = [_complete(section, number, row) for number, row in enumerate(core.get(section.name, []))]
+            rows = list(_complete(section, core.get(section.name, [])))
             for query in section.queries:
                 await connection.execute(QUERIES[query], rows)
-    return {name: len(rows) for name, rows in core.items()}
+    return {name: len(core[name]) for name in known & core.keys()}
 
 
-def _complete(section: Section, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    where = f"{section.name}[{number}]"
-    if unknown := row.keys() - section.members.keys():
-        raise Failure(f"the core row {where} has an unknown member {min(unknown)!r}")
-    complete = {**section.members, **row}
-    if missing := [name for name, value in complete.items() if value is _REQUIRED]:
-        raise Failure(f"the core row {where} lacks {missing[0]!r}")
-    return complete
+def _complete(section: Section, rows: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    unknown = {name for row in rows for name in row} - section.members.keys()
+    if unknown:
+        note(f"the core rows of {section.name} have members that are not loaded: {', '.join(sorted(unknown))}")
+    for number, row in enumerate(rows):
+        complete = {**section.members, **row}
+        if missing := [name for name, value in complete.items() if value is _REQUIRED]:
+            raise Failure(f"the core row {section.name}[{number}] lacks {missing[0]!r}")
+        yield complete

@@ -102,9 +102,7 @@ async def apply(client: AIOKafkaAdminClient, changes: Sequence[Change], replicat
     """Make the changes. Raises Failure where Kafka refuses one; what was done before it stays done."""
     create = [change.wanted for change in changes if change.existing is None]
     if create:
-        response = await client.create_topics(
-            [NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.configs)) for t in create]
-        )
+        response = await client.create_topics([_new(topic, replication_factor) for topic in create])
         for name, code, *message in response.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 why = message[0] if message and message[0] else for_code(code).__name__
@@ -115,6 +113,12 @@ async def apply(client: AIOKafkaAdminClient, changes: Sequence[Change], replicat
     alter = {c.topic: c for c in changes if c.existing is not None and c.action != "partitions"}
     if alter:
         await _alter(client, alter.values())
+
+
+def _new(topic: Wanted, replication_factor: int) -> NewTopic:
+    """A topic to be made. aiokafka takes -1, the broker's default, only beside an (empty) assignment."""
+    assignments: dict[int, list[int]] | None = {} if replication_factor == -1 else None
+    return NewTopic(topic.name, topic.partitions, replication_factor, assignments, dict(topic.configs))
 
 
 async def _alter(client: AIOKafkaAdminClient, changes: Iterable[Change]) -> None:

@@ -1,32 +1,15 @@
 """Kafka clients as the settings ask for them: to publish, and to read without a group."""
 
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from services.runtime.kafka import client_options
 from services.runtime.settings import Settings
 
 LARGEST_REQUEST = 16 * 1024 * 1024
 """Bytes; above every topic's `max.message.bytes`, so that the broker decides, and not we."""
-
-
-def client_options(settings: Settings) -> dict[str, Any]:
-    """The options that every aiokafka client takes: addresses and security."""
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka_bootstrap_servers,
-        "security_protocol": settings.kafka_security_protocol,
-    }
-    if settings.kafka_security_protocol.startswith("SASL"):
-        password = settings.kafka_sasl_password
-        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
-        options["sasl_plain_username"] = settings.kafka_sasl_username
-        options["sasl_plain_password"] = password.get_secret_value() if password else None
-    if settings.kafka_security_protocol.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ca_file)
-    return options
 
 
 @asynccontextmanager
@@ -65,7 +48,10 @@ async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def log_ends(client: AIOKafkaConsumer, topics: list[str]) -> Mapping[TopicPartition, int]:
-    """The next offset of each partition of those topics that exist. Raises KafkaError."""
+    """The next offset of each partition of those topics that exist. Raises KafkaError.
+
+    Waits for partitions that have only just been made, until they have a leader.
+    """
     partitions = []
     for topic in topics:
         numbers = await _partitions(client, topic)

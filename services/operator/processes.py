@@ -105,6 +105,10 @@ class Fleet:
             code = child.process.returncode if child.process else None
             raise Failure(f"{child.name} ended by itself, exit code {code}; its log ends:", child.tail())
 
+    def tails(self, lines: int = 3) -> str:
+        """The last lines of every log."""
+        return "\n".join(f"{child.name}:\n{child.tail(lines)}" for child in self.children)
+
     async def revive(self) -> list[Child]:
         """Start ended children again, each after a pause that doubles; returns those found dead just now."""
         now = asyncio.get_running_loop().time()

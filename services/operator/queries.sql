@@ -38,17 +38,20 @@ SELECT value::uuid FROM jsonb_array_elements_text($1)
 
 -- name: load_events
 -- Core rows of upstream, every column given.
-INSERT INTO events (id, organizer_id, title, event_type, industry, location, "values", currency, capacity, embedding)
-SELECT id, organizer_id, title, event_type, industry, location, "values", currency, capacity, embedding
+INSERT INTO events (id, organizer_id, title, event_type, industry, location, "values", currency, capacity, starts_at,
+                    ends_at, status, embedding)
+SELECT id, organizer_id, title, event_type, industry, location, "values", currency, capacity, starts_at, ends_at,
+       status, embedding
 FROM jsonb_populate_recordset(NULL::events, $1)
 
 -- name: load_sponsors
 -- Core rows of upstream, every column given.
-INSERT INTO sponsors (id, created_by, company_name, industry, industries_of_interest, event_types,
-                      geographic_preferences, "values", min_budget, max_budget, currency, total_sponsorships,
-                      average_roi, renewal_rate)
-SELECT id, created_by, company_name, industry, industries_of_interest, event_types, geographic_preferences, "values",
-       min_budget, max_budget, currency, total_sponsorships, average_roi, renewal_rate
+INSERT INTO sponsors (id, created_by, company_name, industry, website, industries_of_interest, event_types,
+                      geographic_preferences, "values", min_budget, max_budget, currency, primary_contact_name,
+                      primary_contact_email, primary_contact_phone, total_sponsorships, average_roi, renewal_rate)
+SELECT id, created_by, company_name, industry, website, industries_of_interest, event_types, geographic_preferences,
+       "values", min_budget, max_budget, currency, primary_contact_name, primary_contact_email, primary_contact_phone,
+       total_sponsorships, average_roi, renewal_rate
 FROM jsonb_populate_recordset(NULL::sponsors, $1)
 
 -- name: load_sponsor_embeddings
@@ -60,30 +63,37 @@ WHERE row ->> 'embedding' IS NOT NULL
 
 -- name: load_proposals
 -- Core rows of upstream, every column given.
-INSERT INTO sponsor_proposals (id, event_id, sponsor_id, package_level, proposed_amount, currency, status, created_at)
-SELECT id, event_id, sponsor_id, package_level, proposed_amount, currency, status, created_at
+INSERT INTO sponsor_proposals (id, event_id, sponsor_id, package_level, proposed_amount, currency, content, status,
+                               sent_at, created_at)
+SELECT id, event_id, sponsor_id, package_level, proposed_amount, currency, content, status, sent_at, created_at
 FROM jsonb_populate_recordset(NULL::sponsor_proposals, $1)
 
 -- name: load_campaigns
 -- Core rows of upstream, every column given.
-INSERT INTO marketing_campaigns (id, event_id, name)
-SELECT id, event_id, name FROM jsonb_populate_recordset(NULL::marketing_campaigns, $1)
+INSERT INTO marketing_campaigns (id, event_id, name, channels, content, status)
+SELECT id, event_id, name, channels, content, status FROM jsonb_populate_recordset(NULL::marketing_campaigns, $1)
 
 -- name: load_templates
 -- Core rows of upstream, every column given.
-INSERT INTO email_templates (id, campaign_id, event_id, subject, template_type)
-SELECT id, campaign_id, event_id, subject, template_type FROM jsonb_populate_recordset(NULL::email_templates, $1)
+INSERT INTO email_templates (id, campaign_id, event_id, subject, template_type, body, status)
+SELECT id, campaign_id, event_id, subject, template_type, body, status
+FROM jsonb_populate_recordset(NULL::email_templates, $1)
 
 -- name: load_sequences
 -- Core rows of upstream, every column given.
-INSERT INTO follow_up_sequences (id, sponsor_id, proposal_id, sequence_type, status)
-SELECT id, sponsor_id, proposal_id, sequence_type, status
+INSERT INTO follow_up_sequences (id, sponsor_id, proposal_id, sequence_type, status, emails)
+SELECT id, sponsor_id, proposal_id, sequence_type, status, emails
 FROM jsonb_populate_recordset(NULL::follow_up_sequences, $1)
+
+-- name: state_as_of
+-- The state as files tell it: the UTC day that scores stand for.
+SELECT value #>> '{}' FROM control WHERE name = 'as_of'
 
 -- name: state_lead_scores
 -- The state as files tell it: scores that exist.
-SELECT sponsor_id::text, event_id::text, score, priority, to_char(conversion_probability, 'FM0.00') AS conversion_probability,
-       (insights -> 'fit') AS fit, insights -> 'engagement' AS engagement, insights ->> 'grade' AS grade,
+SELECT sponsor_id::text, event_id::text, score, priority,
+       to_char(conversion_probability, 'FM0.0099') AS conversion_probability,
+       insights -> 'fit' AS fit, insights -> 'engagement' AS engagement, insights ->> 'grade' AS grade,
        insights -> 'groups' AS groups, insights -> 'do_not_email' AS do_not_email
 FROM sponsor_lead_scores
 
@@ -131,3 +141,82 @@ SELECT topic, reason, count(*) AS count FROM dead_letters GROUP BY topic, reason
 -- name: state_duplicates
 -- The state as files tell it: deliveries that were counted and not applied again.
 SELECT coalesce(sum(duplicate), 0)::bigint FROM stream_offsets WHERE service NOT LIKE 'replay:%'
+
+-- name: resume
+-- Go on with a stopped partition, counting refusals anew; tells why it was stopped.
+WITH stopped AS (
+    SELECT service, topic, partition, stopped_reason
+    FROM stream_offsets
+    WHERE topic = $1 AND partition = $2 AND stopped_reason IS NOT NULL AND service NOT LIKE 'replay:%'
+    FOR UPDATE
+)
+UPDATE stream_offsets AS stored
+SET stopped_reason = NULL, stopped_at = NULL, refused_in_row = 0, updated_at = now()
+FROM stopped
+WHERE (stored.service, stored.topic, stored.partition) = (stopped.service, stopped.topic, stopped.partition)
+RETURNING stopped.stopped_reason
+
+-- name: list_letters
+-- Dead letters by reason, topic, time and status, the newest first.
+SELECT id, service, topic, partition, record_offset, reason, detail, source, event_identity, type, status, attempts,
+       appended_at, created_at, updated_at
+FROM dead_letters
+WHERE ($1::text IS NULL OR reason = $1)
+  AND ($2::text IS NULL OR topic = $2)
+  AND ($3::timestamptz IS NULL OR created_at >= $3)
+  AND ($4::text IS NULL OR status = $4)
+ORDER BY id DESC
+LIMIT $5
+
+-- name: count_letters
+-- How many the same filter finds without a limit.
+SELECT count(*)
+FROM dead_letters
+WHERE ($1::text IS NULL OR reason = $1)
+  AND ($2::text IS NULL OR topic = $2)
+  AND ($3::timestamptz IS NULL OR created_at >= $3)
+  AND ($4::text IS NULL OR status = $4)
+
+-- name: show_letter
+-- One dead letter, whole.
+SELECT id, service, topic, partition, record_offset, appended_at, reason, detail, source, event_identity, type,
+       missing_id::text, status, attempts, created_at, updated_at, key, value, headers
+FROM dead_letters
+WHERE id = $1
+
+-- name: requeue_letters
+-- Put pending letters' records, as they were, into the outbox, in the order in which they were refused. The header
+-- says where each was read first.
+WITH due AS MATERIALIZED (
+    SELECT id
+    FROM dead_letters
+    WHERE status = 'pending'
+      AND ($1::bigint[] IS NULL OR id = ANY ($1))
+      AND ($2::text IS NULL OR reason = $2)
+      AND ($3::text IS NULL OR topic = $3)
+      AND ($4::timestamptz IS NULL OR created_at >= $4)
+      AND ($5::text IS NULL OR status = $5)
+    ORDER BY id
+    FOR UPDATE
+),
+requeued AS (
+    UPDATE dead_letters
+    SET status = 'requeued', attempts = attempts + 1, updated_at = now()
+    FROM due
+    WHERE dead_letters.id = due.id
+    RETURNING dead_letters.id, topic, partition, record_offset, key, value, headers
+),
+sent AS (
+    INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
+    SELECT topic, '', key, value,
+           headers || jsonb_build_array(jsonb_build_array(
+               'eventos-requeued-from',
+               encode(convert_to(format('%s:%s:%s', topic, partition, record_offset), 'UTF8'), 'base64')))
+    FROM requeued
+    ORDER BY id
+)
+SELECT id FROM requeued
+
+-- name: wake
+-- Tell who waits on a channel that there is work.
+SELECT pg_notify($1, '')

@@ -19,8 +19,6 @@ QUERIES = load_queries(__package__)
 
 INTAKE_TOPICS = {service: TOPICS[service.replace("_", "-")] for service in INTAKE_SERVICES}
 
-_FEW_RECORDS = 16
-"""A lag up to this may be nothing but Kafka's own control records, which no consumer ever sees."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The state that the services have reached, in the form of a conformance set's expected.json."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -31,10 +31,11 @@ IDENTITIES = {
 """Each list of the state, and what its rows are sorted by."""
 
 
-async def dump_state(connection: Connection, consumer: AIOKafkaConsumer, settings: Settings, as_of: date) -> dict[str, Any]:
+async def dump_state(connection: Connection, consumer: AIOKafkaConsumer, settings: Settings) -> dict[str, Any]:
     """Read the whole state: tables in one snapshot, then the last word per key of the lead-scores topic."""
-    state: dict[str, Any] = {"as_of": as_of.isoformat()}
+    state: dict[str, Any] = {}
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        state["as_of"] = await connection.fetchval(QUERIES["state_as_of"])
         for name in IDENTITIES:
             state[name] = _sorted(name, await connection.fetch(QUERIES[f"state_{name}"]))
         state["duplicates"] = await connection.fetchval(QUERIES["state_duplicates"])
