@@ -1,8 +1,8 @@
-"""Brings a database to the schema that the code declares: `migrations/*.sql`, applied by yoyo, one transaction each.
+"""Brings a database to the schema that the code declares: `migrations/*.sql`, applied by yoyo.
 
 What is added to yoyo here: a migration and the note that it was applied commit together, so that none can be half
-done; and an advisory lock around all of it, which dies with its holder, so that two migrators are safe and a killed
-one leaves nothing locked.
+done; and an advisory lock around all of it, which dies with its holder, so that two migrators are safe and one that
+was killed leaves nothing locked.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
@@ -19,22 +20,23 @@ from yoyo.migrations import Migration, read_migrations
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 LOCK_TIMEOUT: LiteralString = "10s"
-"""Longest wait for a table that others use: while a migration waits for its lock, everyone else waits behind it."""
+"""Longest wait for a table that others use: while a migration waits for its lock, they all wait behind it."""
 
 _BOOKS: LiteralString = "eventos_migrations"
-"""The schema of yoyo's own tables: out of `public`, which Supabase shows to the world."""
-_TABLE: LiteralString = "applied"
+"""The schema of yoyo's own tables: not `public`, which Supabase shows to the world."""
+_APPLIED: LiteralString = "applied"
 
 
 class MigrationError(Exception):
-    """A migration failed, and left nothing behind. The message names it and says why."""
+    """A migration failed and left nothing behind. The message names it and says why."""
 
 
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc] # yoyo is untyped
     """yoyo's Postgres, with its tables in a schema of their own and a limit on waiting for locks."""
 
     def init_connection(self, connection: psycopg.Connection[Any]) -> None:
-        """Set up the session; yoyo also calls this after a rollback. `extensions` is where Supabase keeps pgvector."""
+        """Set up the session; yoyo calls this on connecting and after each rollback."""
+        # Supabase keeps pgvector in `extensions`; where there is no such schema, naming it does no harm.
         connection.execute(f"SET search_path TO {_BOOKS}, public, extensions")
         connection.execute(f"SET lock_timeout TO '{LOCK_TIMEOUT}'")
         connection.execute("SET timezone TO 'UTC'")
@@ -43,7 +45,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc] # yoyo is untype
 def migrate(database_url: str, migrations: Path = MIGRATIONS) -> list[str]:
     """Apply what is missing, in order; return the ids applied.
 
-    Waits while another process migrates the same database, and then has nothing left to do. Raises MigrationError
+    Waits while another process migrates the same database, and then does what that one left. Raises MigrationError
     when a migration fails (those before it stay), psycopg.OperationalError when there is no connection.
     """
     with _books(database_url) as backend:
@@ -52,13 +54,14 @@ def migrate(database_url: str, migrations: Path = MIGRATIONS) -> list[str]:
 
 
 def pending(database_url: str, migrations: Path = MIGRATIONS) -> list[str]:
-    """Return the ids of migrations that `migrate` would apply, in order. Changes nothing."""
+    """Return the ids of the migrations that `migrate` would apply, in order. Changes nothing."""
     declared = sorted(migration.id for migration in read_migrations(str(migrations)))
+    books = sql.Identifier(_BOOKS, _APPLIED)
     with psycopg.connect(database_url) as connection:
-        known = connection.execute("SELECT to_regclass(%s)", (f"{_BOOKS}.{_TABLE}",)).fetchone()
-        if known == (None,):
+        if connection.execute("SELECT to_regclass(%s)", [books.as_string()]).fetchone() == (None,):
             return declared
-        applied = {row[0] for row in connection.execute(f"SELECT migration_id FROM {_BOOKS}.{_TABLE}")}
+        rows = connection.execute(sql.SQL("SELECT migration_id FROM {}").format(books)).fetchall()
+    applied = {row[0] for row in rows}
     return [migration for migration in declared if migration not in applied]
 
 
@@ -73,38 +76,35 @@ def rollback(database_url: str, to: str | None, migrations: Path = MIGRATIONS) -
         raise ValueError(f"no migration is called {to!r}")
     with _books(database_url) as backend:
         applied = backend.to_rollback(declared)
-        return [_run(backend, migration, "rollback") for migration in applied if to is None or migration.id > to]
+        return [_run(backend, each, "rollback") for each in applied if to is None or each.id > to]
 
 
 def _run(backend: _Backend, migration: Migration, direction: str) -> str:
     """Apply or undo one migration, and note that, in one transaction."""
+    note = backend.mark_one if direction == "apply" else backend.unmark_one
     try:
         with backend.transaction():
             migration.process_steps(backend, direction)
-            if direction == "apply":
-                backend.mark_one(migration, log=False)
-            else:
-                backend.unmark_one(migration, log=False)
+            note(migration, log=False)
     except psycopg.Error as error:
-        raise MigrationError(f"{migration.id}: {direction} failed, nothing of it was kept: {error}") from error
+        raise MigrationError(f"{migration.id}: {direction} failed and left nothing behind: {error}") from error
     return str(migration.id)
 
 
 @contextmanager
 def _books(database_url: str) -> Iterator[_Backend]:
-    """Yield yoyo's backend on the database, its tables made, held by this process alone."""
-    with _Backend(_uri(database_url), _TABLE) as backend:
+    """Yield yoyo's backend on the database, with its tables made; no other process has one meanwhile."""
+    with _Backend(_uri(database_url), _APPLIED) as backend:
         backend.execute("SET lock_timeout TO 0")  # another migrator may take as long as it needs
         backend.execute("SELECT pg_advisory_lock(hashtextextended('eventos migrations', 0))")
         backend.init_connection(backend.connection)
         backend.execute(f"CREATE SCHEMA IF NOT EXISTS {_BOOKS}")
         backend.init_database()
-        backend.break_lock()  # whoever left it is dead, or would hold the lock above
-        with backend.lock():
-            yield backend
+        backend.break_lock()  # yoyo's own lock is a row that outlives its holder: whoever left one is dead
+        yield backend
 
 
 def _uri(database_url: str) -> DatabaseURI:
-    """Take libpq's own reading of the URL: it knows sockets, several hosts and percent-encoding; yoyo's does not."""
+    """Read the URL as libpq does: it knows sockets, several hosts and percent-encoding, where yoyo does not."""
     arguments = conninfo_to_dict(database_url)
     return DatabaseURI("postgresql+psycopg", None, None, None, None, arguments.pop("dbname", None), arguments)

@@ -1,3 +1,4 @@
+-- squawk-ignore-file ban-drop-table
 DROP TABLE public.sponsorships;
 DROP TABLE public.follow_up_sequences;
 DROP TABLE public.sponsor_lead_scores;

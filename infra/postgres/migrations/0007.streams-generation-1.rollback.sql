@@ -1,3 +1,4 @@
+-- squawk-ignore-file ban-drop-function, ban-drop-table
 DROP TABLE streams_g1.parked_keys;
 DROP TABLE streams_g1.stale_marks;
 DROP TABLE streams_g1.checked_in_tickets;

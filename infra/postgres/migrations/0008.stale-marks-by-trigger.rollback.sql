@@ -1,3 +1,4 @@
+-- squawk-ignore-file ban-drop-function
 DROP TRIGGER mark_email_subjects_update ON public.follow_up_sequences;
 DROP TRIGGER keep_owner_status_update ON public.follow_up_sequences;
 DROP TRIGGER keep_owner_status_insert ON public.follow_up_sequences;

@@ -1,3 +1,4 @@
+-- squawk-ignore-file ban-drop-function
 -- Not DROP OWNED BY: it would take these roles' rights on everything else in the database too.
 REVOKE EXECUTE ON FUNCTION streams.ensure_sales_activity_months(date, date)
     FROM eventos_email_engagement, eventos_operator;
