@@ -161,7 +161,9 @@ class Relay:
         async with producer.transaction():
             await asyncio.gather(
                 *[
-                    await producer.send(prefix + record.topic, key=record.key, value=record.value, headers=record.headers)
+                    await producer.send(
+                        prefix + record.topic, key=record.key, value=record.value, headers=record.headers
+                    )
                     for record in records
                 ]
             )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from services.outbox_relay.domain import Row
-from services.runtime.database import Connection
+from services.runtime.database import Connection, fetch_one
 from services.runtime.sql import load_queries
 
 queries = load_queries(__package__)
@@ -37,6 +37,5 @@ async def delete_sent(connection: Connection, ids: Sequence[int]) -> None:
 
 async def backlog(connection: Connection) -> tuple[int, float]:
     """Rows that wait, and the age of the oldest in seconds."""
-    row = await connection.fetchrow(queries["backlog"])
-    assert row is not None
+    row = await fetch_one(connection, queries["backlog"])
     return row["pending"], row["oldest_age"]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import faust
 import structlog
@@ -15,12 +15,13 @@ from contracts.topics import Topic
 from services.runtime import positions
 from services.runtime.database import Pool
 from services.runtime.health import Pulse
-from services.runtime.intake import Intake, RecordBatch, SkippedRecordsError
+from services.runtime.intake import Intake, SkippedRecordsError
 from services.runtime.kafka import faust_credentials
 from services.runtime.lanes import Lanes
 from services.runtime.metrics import IntakeMetrics
 from services.runtime.positions import Position
-from services.runtime.record_batches import BatchApp, BatchScheduler, Claimed
+from services.runtime.record_batches import BatchApp, BatchScheduler, Claimed, Consumer
+from services.runtime.records import RecordBatch
 from services.runtime.settings import Settings
 from services.runtime.sql import load_queries
 
@@ -119,7 +120,7 @@ class Consuming:
             for partition, position in found.items():
                 if position.stopped_reason is None:
                     found[partition] = await self._check(connection, position, earliest[partition], ends[partition])
-        self._metrics.claimed(found.values(), self.app.consumer.ends)  # type: ignore[attr-defined]
+        self._metrics.claimed(found.values(), cast(Consumer, self.app.consumer).ends)
         log.info("partitions_claimed", topic=self._topic, partitions={p: f.next_offset for p, f in found.items()})
         return {p: Claimed(f.next_offset, stopped=f.stopped_reason is not None) for p, f in found.items()}
 
@@ -149,7 +150,7 @@ class Consuming:
         hints = {assigned[p]: offset for p, offset in self._metrics.offsets().items() if p in assigned and offset}
         try:
             if hints:
-                await self.app.consumer._commit({_aiokafka(tp): offset for tp, offset in hints.items()})
+                await cast(Consumer, self.app.consumer)._commit({_aiokafka(tp): offset for tp, offset in hints.items()})
         except KafkaError as error:
             log.info("hint_not_committed", error=type(error).__name__)
 
@@ -180,7 +181,9 @@ class Consuming:
             if self._lanes.busy or not any(n for p, n in self._metrics.lag().items() if p not in stopped):
                 self._last_progress = time.monotonic()
             elif time.monotonic() - self._last_progress > self._settings.watchdog_timeout:
-                raise StalledError(f"{self._topic}: records wait, and none arrived for {self._settings.watchdog_timeout} s")
+                raise StalledError(
+                    f"{self._topic}: records wait, and none arrived for {self._settings.watchdog_timeout} s"
+                )
 
 
 def _aiokafka(tp: TP) -> TopicPartition:

@@ -92,6 +92,14 @@ async def connect(settings: Settings, service: str) -> asyncpg.Connection[Any]:
     return connection
 
 
+async def fetch_one(connection: Connection, query: str, *arguments: object) -> asyncpg.Record:
+    """Fetch the one row that `query` always has. Raises LookupError when there is none."""
+    row = await connection.fetchrow(query, *arguments)
+    if row is None:
+        raise LookupError(f"no row: {query.splitlines()[0]}")
+    return row
+
+
 def _session(settings: Settings, service: str) -> dict[str, str]:
     role = {"role": f"eventos_{service}"} if settings.database_role else {}
     return role | {

@@ -3,17 +3,15 @@
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contracts.envelope import Event, Refused
 from contracts.refusals import Reason
 from contracts.topics import DEAD_LETTERS, Topic
 from services.runtime.database import Connection
+from services.runtime.ledger import References, Verdict
+from services.runtime.records import Item, Record
 from services.runtime.sql import load_queries
-
-if TYPE_CHECKING:
-    from services.runtime.intake import Item, Record
-    from services.runtime.ledger import References, Verdict
 
 queries = load_queries(__package__)
 
@@ -22,8 +20,8 @@ Headers = list[tuple[str, str | None]]
 
 
 async def write(
-    connection: Connection, service: str, topic: Topic, items: Sequence["Item"], verdicts: Sequence["Verdict"],
-    references: "References",
+    connection: Connection, service: str, topic: Topic, items: Sequence[Item], verdicts: Sequence[Verdict],
+    references: References,
 ) -> int:  # fmt: skip
     """Store the refused records of a batch and put them in the outbox; return how many there were.
 
@@ -51,7 +49,7 @@ def encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
     return [(name, None if value is None else b64encode(value).decode()) for name, value in headers]
 
 
-def _refused(items: Sequence["Item"], verdicts: Sequence["Verdict"]) -> list[tuple["Record", Refused]]:
+def _refused(items: Sequence[Item], verdicts: Sequence[Verdict]) -> list[tuple[Record, Refused]]:
     return [(i.record, v) for i, v in zip(items, verdicts, strict=True) if isinstance(v, Refused)]
 
 
@@ -62,7 +60,7 @@ def _later(applied: dict[tuple[str, str], int], refused: Refused, index: int) ->
 
 
 def _row(
-    service: str, topic: Topic, item: "Item", refused: Refused, references: "References", *, resolved: bool
+    service: str, topic: Topic, item: Item, refused: Refused, references: References, *, resolved: bool
 ) -> tuple[Any, ...]:
     record = item.record
     return (
@@ -84,7 +82,7 @@ def _row(
     )
 
 
-def _missing(decoded: Event[Any] | Refused, reason: Reason, references: "References") -> str | None:
+def _missing(decoded: Event[Any] | Refused, reason: Reason, references: References) -> str | None:
     """The id that had no row: when a row with it comes, the letter is taken up again."""
     if not isinstance(decoded, Event) or reason not in (Reason.UNKNOWN_SPONSOR, Reason.UNKNOWN_EVENT):
         return None
@@ -97,7 +95,7 @@ def _storable(text: str | None) -> str | None:
     return None if text is None else text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
-def _forward(record: "Record", refused: Refused) -> tuple[Any, ...]:
+def _forward(record: Record, refused: Refused) -> tuple[Any, ...]:
     """The outbox row that sends the record, as it was, to the dead-letters topic with what was wrong."""
     why: dict[str, str] = {
         "eventos-reason": refused.reason,

@@ -38,7 +38,12 @@ class HealthServer:
     """Serves the three pages until cancelled."""
 
     def __init__(
-        self, registry: CollectorRegistry, pulse: Pulse, ready: Callable[[], Awaitable[str | None]], host: str, port: int
+        self,
+        registry: CollectorRegistry,
+        pulse: Pulse,
+        ready: Callable[[], Awaitable[str | None]],
+        host: str,
+        port: int,
     ) -> None:
         self._registry, self._pulse, self._ready = registry, pulse, ready
         self._host, self._port = host, port

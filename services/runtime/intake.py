@@ -9,13 +9,11 @@ halved until the record at fault is found, as `database.classify` says; nothing 
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from aiokafka import ConsumerRecord
 from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
 
 from contracts.envelope import Event, Refused, decode
@@ -27,14 +25,14 @@ from services.runtime.database import Connection, Fault, Pool, classify
 from services.runtime.effects import Effects
 from services.runtime.ledger import Verdict
 from services.runtime.metrics import IntakeMetrics
-from services.runtime.wake import wake
 from services.runtime.positions import Position, Tally
+from services.runtime.records import Item, Record, RecordBatch
 from services.runtime.settings import Settings
+from services.runtime.wake import wake
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Record = ConsumerRecord[bytes | None, bytes | None]
 CLOCK_TOLERANCE = timedelta(minutes=5)
 RECHECKS = 5
 """How often a batch may find a row deleted that it had just looked up, before its handler is to blame."""
@@ -58,23 +56,6 @@ class Handler(Protocol):
         rollback the same events may come again. Rows are locked in key order. Must not commit, nor call out.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RecordBatch:
-    """Consecutive records of one partition, and the offset that they follow: the position before them."""
-
-    partition: int
-    records: Sequence[Record]
-    follows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One record, and what decoding made of it."""
-
-    record: Record
-    decoded: Event[Any] | Refused
 
 
 class SkippedRecordsError(Exception):
@@ -213,9 +194,7 @@ class Intake:
             self._metrics.fenced()
         return fresh
 
-    def _tally(
-        self, fence: Mapping[int, Position], fresh: Sequence[Item], verdicts: Sequence[Verdict]
-    ) -> list[Tally]:
+    def _tally(self, fence: Mapping[int, Position], fresh: Sequence[Item], verdicts: Sequence[Verdict]) -> list[Tally]:
         """Count outcomes; end the batch at the record that reaches the limit of refusals in a row, not one later."""
         tallies = positions.tally(fence, fresh, verdicts, self._settings.refused_in_row_limit)
         over = {tally.partition: tally.limit_at for tally in tallies if tally.limit_at is not None}
@@ -229,7 +208,7 @@ def _stopped(found: Iterable[Position]) -> set[int]:
     return {position.partition for position in found if position.stopped_reason}
 
 
-class LimitReached(Exception):  # noqa: N818 - a turn in the road, not an error
+class LimitReached(Exception):
     """The batch must end earlier: only `kept` may be settled."""
 
     def __init__(self, kept: Sequence[Item]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from services.runtime.intake import RecordBatch
+from services.runtime.records import RecordBatch
 
 Work = Callable[[Sequence[RecordBatch]], Awaitable[None]]
 
@@ -35,13 +35,13 @@ class Lanes:
             for lane in self._lanes:
                 group.create_task(lane.run(self._work))
 
-    async def drain(self, timeout: float) -> None:
-        """Wait for the work in flight, at most `timeout` seconds; then give the rest up. What is not done is undone.
+    async def drain(self, seconds: float) -> None:
+        """Wait for the work in flight, at most `seconds`; then give the rest up. What is not done is undone.
 
         A batch that is given up is rolled back, and read again by whoever claims its partition.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 for lane in self._lanes:
                     await lane.settled.wait()
         for lane in self._lanes:

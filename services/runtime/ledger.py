@@ -5,15 +5,13 @@ Judging a batch gives each record its verdict: an event to apply, a duplicate, o
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contracts.envelope import Event, Refused
 from contracts.refusals import Reason
 from services.runtime.database import Connection
+from services.runtime.records import Item
 from services.runtime.sql import load_queries
-
-if TYPE_CHECKING:
-    from services.runtime.intake import Item
 
 queries = load_queries(__package__)
 
@@ -29,9 +27,7 @@ References = Callable[[Event[Any]], tuple[str | None, str | None]]
 Identity = tuple[str, str]
 
 
-async def judge(
-    connection: Connection, service: str, items: Sequence["Item"], references: References
-) -> list[Verdict]:
+async def judge(connection: Connection, service: str, items: Sequence[Item], references: References) -> list[Verdict]:
     """Give each item its verdict, in their order, and claim in the ledger the identity of each event to apply.
 
     Rows of sponsors and events that are referred to stay locked against deletion until the transaction ends.
@@ -61,7 +57,7 @@ def _verdict(
 
 
 async def _with_known_references(
-    connection: Connection, items: Sequence["Item"], references: References
+    connection: Connection, items: Sequence[Item], references: References
 ) -> list[Verdict]:
     named = [references(item.decoded) if isinstance(item.decoded, Event) else (None, None) for item in items]
     sponsors = sorted({sponsor for sponsor, _ in named if sponsor})
@@ -86,7 +82,7 @@ def _unknown(event: Event[Any], reason: Reason, field: str, noun: str) -> Refuse
 
 
 async def _claim(
-    connection: Connection, service: str, items: Sequence["Item"], verdicts: Sequence[Verdict], first: dict[Identity, int]
+    connection: Connection, service: str, items: Sequence[Item], verdicts: Sequence[Verdict], first: dict[Identity, int]
 ) -> tuple[dict[Identity, bytes], set[Identity]]:
     """Insert the identities that are new, in key order; return all their hashes as they stand, and the new ones.
 

@@ -7,17 +7,14 @@ survive restarts, and move with a partition to its next owner.
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from services.runtime.database import Fault
-
-if TYPE_CHECKING:
-    from services.runtime.intake import Item
-    from services.runtime.positions import Position
+from services.runtime.positions import Position
+from services.runtime.records import Item
 
 AGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600)
 SIZES = (1, 10, 100, 500, 1000, 2000, 5000, 10_000, 50_000)
@@ -89,7 +86,7 @@ class IntakeMetrics(ServiceMetrics, Collector):
 
     def __init__(self, service: str, topic: str = "") -> None:
         super().__init__(service)
-        self._topic, self._positions = topic, dict[int, "Position"]()
+        self._topic, self._positions = topic, dict[int, Position]()
         self._ends: Callable[[], Mapping[int, int]] = dict
         self._last_appended: dict[int, float] = {}
         labels, registry = ["service"], self.registry
@@ -115,17 +112,17 @@ class IntakeMetrics(ServiceMetrics, Collector):
         """Count a batch of which some records were already past."""
         self.fenced_batches.labels(self.service).inc()
 
-    def claimed(self, positions: Iterable["Position"], ends: Callable[[], Mapping[int, int]]) -> None:
+    def claimed(self, positions: Iterable[Position], ends: Callable[[], Mapping[int, int]]) -> None:
         """Take over these partitions and no others; `ends` gives the log end offset of each."""
         self.rebalances.labels(self.service).inc()
         self._positions = {position.partition: position for position in positions}
         self._ends = ends
 
-    def observe(self, positions: Iterable["Position"]) -> None:
+    def observe(self, positions: Iterable[Position]) -> None:
         """Keep what Postgres said of these partitions."""
         self._positions.update({position.partition: position for position in positions})
 
-    def settled(self, positions: Iterable["Position"], items: Sequence["Item"], reasons: Iterable[str]) -> None:
+    def settled(self, positions: Iterable[Position], items: Sequence[Item], reasons: Iterable[str]) -> None:
         """Take note of a committed batch."""
         self.observe(positions)
         for reason in reasons:

@@ -6,17 +6,14 @@ late finds it beyond its records.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import asyncpg
 
 from contracts.envelope import Event, Refused
 from services.runtime.database import Connection
+from services.runtime.ledger import Verdict
+from services.runtime.records import Item
 from services.runtime.sql import load_queries
-
-if TYPE_CHECKING:
-    from services.runtime.intake import Item
-    from services.runtime.ledger import Verdict
 
 queries = load_queries(__package__)
 
@@ -47,9 +44,7 @@ class Tally:
     limit_at: int | None = None
 
 
-def tally(
-    fence: Mapping[int, Position], items: Sequence["Item"], verdicts: Sequence["Verdict"], limit: int
-) -> list[Tally]:
+def tally(fence: Mapping[int, Position], items: Sequence[Item], verdicts: Sequence[Verdict], limit: int) -> list[Tally]:
     """Count the verdicts per partition, going on from the refusals in a row that the fence knows of."""
     tallies: dict[int, Tally] = {}
     for item, verdict in zip(items, verdicts, strict=True):
@@ -70,9 +65,7 @@ def tally(
     return list(tallies.values())
 
 
-async def claim(
-    connection: Connection, consumer: str, topic: str, earliest: Mapping[int, int]
-) -> dict[int, Position]:
+async def claim(connection: Connection, consumer: str, topic: str, earliest: Mapping[int, int]) -> dict[int, Position]:
     """Return the positions of partitions just assigned; one that was never consumed starts at `earliest`.
 
     Waits for a transaction that still holds a row (a former owner's last batch), up to the session's lock_timeout.
@@ -85,17 +78,13 @@ async def claim(
         return await fence(connection, consumer, topic, partitions)
 
 
-async def fence(
-    connection: Connection, consumer: str, topic: str, partitions: Collection[int]
-) -> dict[int, Position]:
+async def fence(connection: Connection, consumer: str, topic: str, partitions: Collection[int]) -> dict[int, Position]:
     """Lock and return the positions of `partitions`; the lock lasts until the transaction ends."""
     rows = await connection.fetch(queries["fence"], consumer, topic, sorted(partitions))
     return {position.partition: position for position in map(_position, rows)}
 
 
-async def read(
-    connection: Connection, consumer: str, topic: str, partitions: Collection[int]
-) -> dict[int, Position]:
+async def read(connection: Connection, consumer: str, topic: str, partitions: Collection[int]) -> dict[int, Position]:
     """Return the positions of `partitions` as they stand."""
     async with connection.transaction():
         return await fence(connection, consumer, topic, partitions)

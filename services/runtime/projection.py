@@ -16,10 +16,10 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
 
 from services.runtime.contributions import append_outbox
-from services.runtime.database import Connection, Fault, Pool, classify
+from services.runtime.database import Connection, Fault, Pool, classify, fetch_one
 from services.runtime.effects import Derived
 from services.runtime.health import Pulse
-from services.runtime.metrics import ProjectionMetrics, ServiceMetrics
+from services.runtime.metrics import ServiceMetrics
 from services.runtime.settings import Settings
 from services.runtime.sql import load_queries
 from services.runtime.wake import Bell, wake
@@ -150,8 +150,7 @@ class Projection:
     async def observe(self) -> None:
         """Read the gauges of this projection."""
         async with self._pool.acquire() as connection:
-            row = await connection.fetchrow(queries["projection_backlog"], self._view.name)
-        assert row is not None
+            row = await fetch_one(connection, queries["projection_backlog"], self._view.name)
         self._counts.marks_pending.labels(self._view.name).set(row["pending"])
         self._counts.oldest_mark.labels(self._view.name).set(row["oldest_age"])
         self._counts.parked_keys.labels(self._view.name).set(row["parked"])

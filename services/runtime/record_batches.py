@@ -16,7 +16,7 @@ from faust.types import TP, ConsumerMessage
 from faust.types.transports import SchedulingStrategyT
 from mode import Service
 
-from services.runtime.intake import Record, RecordBatch
+from services.runtime.records import Record, RecordBatch
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ class Consumer(driver.Consumer):
         batch = RecordBatch(tp.partition, records, self._delivered.get(tp.partition, records[0].offset))
         self._delivered[tp.partition] = last.offset + 1
         return ConsumerMessage(
-            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, (), None,
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, [], None,
             cast(bytes, batch), None, 0, 0, tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 

@@ -6,16 +6,17 @@ and SIGINT let the batches in flight commit, then end it with 0.
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
 
 from contracts.topics import Topic
 from services.runtime.consuming import Consuming
-from services.runtime.database import Fault, Pool, classify, connect_pool
+from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one
 from services.runtime.health import HealthServer, Pulse
 from services.runtime.intake import Handler, Intake
 from services.runtime.metrics import IntakeMetrics, ServiceMetrics
@@ -32,7 +33,7 @@ OBSERVE_INTERVAL = 5.0
 REDRIVE_LETTERS = 1000
 """Most dead letters that are taken up again in one transaction."""
 
-Background = Callable[[], Awaitable[None]]
+Background = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ async def _run(service: Service, parts: Parts, tools: Tools, stopping: asyncio.E
     ]
     bells = [Bell(tools.settings, service.name, marks_channel(view.name)) for view in parts.views]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(background()) for background in parts.background]
+        tasks: list[asyncio.Task[None]] = [group.create_task(background()) for background in parts.background]
         tasks += [group.create_task(bell.run()) for bell in bells]
         tasks += [group.create_task(p.run(bell)) for p, bell in zip(projections, bells, strict=True)]
         tasks += [group.create_task(repeatedly(p.observe, OBSERVE_INTERVAL, tools)) for p in projections]
@@ -188,8 +189,7 @@ async def _patient_pool(service: str, settings: Settings, metrics: ServiceMetric
 async def _check_role(pool: Pool, service: str, settings: Settings) -> None:
     """Refuse to run as a role that row security hides rows from: it would dead-letter everything."""
     async with pool.acquire() as connection:
-        row = await connection.fetchrow(queries["own_role"])
-    assert row is not None
+        row = await fetch_one(connection, queries["own_role"])
     if settings.database_role and row["name"] != f"eventos_{service}":
         raise ConfigurationError(f"EVENTOS_DATABASE_URL: connected as {row['name']}, not as eventos_{service}")
     if not row["sees_all_rows"]:

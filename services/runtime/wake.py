@@ -48,10 +48,10 @@ class Bell:
         """Wake who waits."""
         self._rung.set()
 
-    async def wait(self, timeout: float) -> bool:
-        """Wait for a notice, at most `timeout` seconds; return whether one came. Forgets it."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a notice, at most `seconds`; return whether one came. Forgets it."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._rung.wait()
         rung = self._rung.is_set()
         self._rung.clear()
