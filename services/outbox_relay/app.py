@@ -8,7 +8,7 @@ older value behind a newer one. A crash between sending and deleting sends again
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -157,16 +157,12 @@ class Relay:
             await self._transact_halving(producer, records[middle:])
 
     async def _transact(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
-        prefix = self._settings.topic_prefix
         async with producer.transaction():
-            await asyncio.gather(
-                *[
-                    await producer.send(
-                        prefix + record.topic, key=record.key, value=record.value, headers=record.headers
-                    )
-                    for record in records
-                ]
-            )
+            await asyncio.gather(*[await self._begin_sending(producer, record) for record in records])
+
+    async def _begin_sending(self, producer: AIOKafkaProducer, record: Outgoing) -> Awaitable[object]:
+        name = self._settings.topic_prefix + record.topic
+        return await producer.send(name, key=record.key, value=record.value, headers=record.headers)
 
 
 def _build(tools: Tools) -> Parts:

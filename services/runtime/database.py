@@ -94,7 +94,7 @@ async def connect(settings: Settings, service: str) -> asyncpg.Connection[Any]:
 
 async def fetch_one(connection: Connection, query: str, *arguments: object) -> asyncpg.Record:
     """Fetch the one row that `query` always has. Raises LookupError when there is none."""
-    row = await connection.fetchrow(query, *arguments)
+    row: asyncpg.Record | None = await connection.fetchrow(query, *arguments)
     if row is None:
         raise LookupError(f"no row: {query.splitlines()[0]}")
     return row

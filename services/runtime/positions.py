@@ -93,7 +93,7 @@ async def read(connection: Connection, consumer: str, topic: str, partitions: Co
 async def advance(
     connection: Connection, consumer: str, topic: str, tallies: Iterable[Tally], limit: int
 ) -> list[Position]:
-    """Move the positions past a batch, add its outcomes, and stop partitions that reached `limit`; return the new rows."""
+    """Move the positions past a batch, add its outcomes, stop what reached `limit`; return the new rows."""
     rows = await connection.fetch(
         queries["advance"],
         consumer,

@@ -40,7 +40,7 @@ class BatchScheduler(SchedulingStrategyT):
     """Hands out what a poll returned one partition at a time, whole."""
 
     @classmethod
-    def map_from_records(cls, records: Mapping[TP, list[Record]]) -> Mapping[TP, list[Record]]:  # type: ignore[override]
+    def map_from_records(cls, records: Mapping[TP, list[Record]]) -> Mapping[TP, list[Record]]:
         """Return `records` as they are."""
         return records
 
@@ -155,7 +155,7 @@ class Consumer(driver.Consumer):
 class Transport(driver.Transport):
     """Faust's own transport with the consumer above."""
 
-    Consumer: ClassVar[type[Consumer]] = Consumer  # type: ignore[assignment]
+    Consumer: ClassVar[type[Consumer]] = Consumer
 
 
 class BatchApp(faust.App):

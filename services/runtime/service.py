@@ -70,7 +70,7 @@ async def serve(service: Service, settings: Settings) -> None:
     metrics = _metrics(service, settings)
     pulse = Pulse(settings.watchdog_timeout)
     ready = _Readiness()
-    pages = HealthServer(metrics.registry, pulse, ready.missing, settings.metrics_host, settings.metrics_port)
+    pages = HealthServer(metrics.registry, pulse, ready.missing, host=settings.metrics_host, port=settings.metrics_port)
     runner, address = await pages.start()
     log.info("serving", address=address)
     try:

@@ -27,9 +27,7 @@ class Settings(BaseSettings):
     )
     kafka_sasl_username: str | None = Field(None, description="SASL user")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
-    kafka_ca_file: str | None = Field(
-        None, description="PEM file of the authority that signed the brokers' certificates"
-    )
+    kafka_ca_file: str | None = Field(None, description="PEM file of the authority behind the brokers' certificates")
     database_url: SecretStr = Field(description="postgresql:// URL; a Unix socket as ?host=/folder")
     database_pool_size: int = Field(4, ge=1, le=100, description="connections that one process keeps at most")
     database_role: bool = Field(True, description="take the service's own role after connecting")
