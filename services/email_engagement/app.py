@@ -6,12 +6,14 @@ from datetime import date
 from typing import Any
 
 from contracts.envelope import Event
+from contracts.topics import EMAIL_ENGAGEMENT
 from services.email_engagement import store
 from services.email_engagement.domain import Change, MessageState, fold, join, outcome
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
 from services.runtime.intake import Handler
 from services.runtime.projection import Key, View
+from services.runtime.service import Parts, Service, Tools
 
 
 class EmailEngagement(Handler):
@@ -85,3 +87,10 @@ class EmailSubjects(View):
             if ids := [key.key for key in keys if key.kind == kind]:
                 await write(connection, ids)
         return []
+
+
+async def _build(tools: Tools) -> Parts:
+    return Parts(handler=EmailEngagement(), views=[EmailSubjects()])
+
+
+SERVICE = Service("email_engagement", _build, topic=EMAIL_ENGAGEMENT)

@@ -3,9 +3,9 @@
 A round of the view: lock → read → compute → keep what is owed → write what changed → tell.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 
 from services.event_dashboards import store
 from services.event_dashboards.domain import (
@@ -15,15 +15,22 @@ from services.event_dashboards.domain import (
     milestones_reached,
     updated,
 )
-from services.runtime.database import Connection, Pool
+from services.runtime.database import Connection
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
+from services.runtime.service import Parts, Service, Tools, repeatedly
+from services.runtime.service import Parts, Service, Tools, repeatedly
 
 Clock = Callable[[], datetime]
 """Says the time, in UTC."""
 
+HISTORY_INTERVAL = 60.0
+"""Seconds between looks for hours and days that are over."""
 PAGE = 500
-"""Dashboards whose snapshots the timer keeps in one transaction."""
+"""Dashboards whose snapshots the timer keeps in one statement."""
+
+HISTORY_INTERVAL = 60.0
+"""Seconds between looks for hours and days that are over."""
 
 NO_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -69,11 +76,20 @@ async def keep_owed_snapshots(connection: Connection, now: datetime, *, page: in
         after = owing[-1]
 
 
-async def keep_history(pool: Pool, clock: Clock) -> None:
-    """Keep snapshots at the start, for what was missed, and then after each full hour. Does not end."""
-    while True:
-        now = clock()
-        async with pool.acquire() as connection:
-            await keep_owed_snapshots(connection, now)
-        next_hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        await asyncio.sleep((next_hour - clock()).total_seconds())
+def build(tools: Tools) -> Parts:
+    """Keep the view, and its history by the clock of this process."""
+    clock = partial(datetime.now, UTC)
+
+    async def _build(tools: Tools) -> Parts:
+    async def keep_history() -> None:
+        async with tools.pool.acquire() as connection:
+            await keep_owed_snapshots(connection, _utc_now())
+
+    return Parts(views=[Dashboards(_utc_now)], background=[partial(repeatedly, keep_history, HISTORY_INTERVAL, tools)])
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+SERVICE = Service("event_dashboards", _build)

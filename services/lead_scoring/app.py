@@ -16,7 +16,7 @@ from services.lead_scoring.rules import Rules, load_rules
 from services.runtime.database import Connection, Fault, classify
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
-from services.runtime.service import Parts, Tools
+from services.runtime.service import Parts, Service, Tools
 from services.runtime.wake import wake
 
 SPONSORS_AT_ONCE = 2000
@@ -134,3 +134,6 @@ async def build(tools: Tools) -> Parts:
     rules = load_rules()
     await patiently(turn)
     return Parts(views=[LeadScores(rules)], background=[follow_days])
+
+
+SERVICE = Service("lead_scoring", build)

@@ -162,10 +162,11 @@ class Relay:
 
     async def _begin_sending(self, producer: AIOKafkaProducer, record: Outgoing) -> Awaitable[object]:
         name = self._settings.topic_prefix + record.topic
-        return await producer.send(name, key=record.key, value=record.value, headers=record.headers)
+        sent: Awaitable[object] = await producer.send(name, key=record.key, value=record.value, headers=record.headers)
+        return sent
 
 
-def _build(tools: Tools) -> Parts:
+async def _build(tools: Tools) -> Parts:
     relay = Relay(tools)
     return Parts(background=[relay.run, partial(repeatedly, relay.observe, OBSERVE_INTERVAL, tools)])
 

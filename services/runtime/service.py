@@ -6,7 +6,7 @@ and SIGINT let the batches in flight commit, then end it with 0.
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -60,7 +60,7 @@ class Service:
     """A service: its name, its wiring, and the topic that it consumes, if it does."""
 
     name: str
-    build: Callable[[Tools], Parts]
+    build: Callable[[Tools], Awaitable[Parts]]
     topic: Topic | None = None
 
 
@@ -99,8 +99,8 @@ async def _work(
     ready.pool = pool
     try:
         await _check_role(pool, service.name, settings)
-        parts = service.build(Tools(settings, pool, metrics, pulse))
-        await _run(service, parts, Tools(settings, pool, metrics, pulse), stopping)
+        tools = Tools(settings, pool, metrics, pulse)
+        await _run(service, await service.build(tools), tools, stopping)
     finally:
         pool.terminate()
 

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.envelope import Event
+from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
 from services.runtime.projection import Key
+from services.runtime.service import Parts, Service, Tools
 from services.sponsor_activity import store
 from services.sponsor_activity.domain import fold
 
@@ -41,3 +43,10 @@ class ProposalViews:
         """Write the totals of the proposals that are marked; nothing is told to anyone."""
         await store.write_total_views(connection, [key.key for key in keys])
         return []
+
+
+async def _build(tools: Tools) -> Parts:
+    return Parts(handler=SponsorActivity(), views=[ProposalViews()])
+
+
+SERVICE = Service("sponsor_activity", _build, topic=SPONSOR_ACTIVITY)

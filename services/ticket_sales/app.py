@@ -6,8 +6,10 @@ from typing import Any
 
 from contracts.envelope import Event
 from contracts.ticket_sales import AttendeeCheckedIn, OrderCompleted, PageViewed
+from contracts.topics import TICKET_SALES
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Effects
+from services.runtime.service import Parts, Service, Tools
 from services.ticket_sales import store
 from services.ticket_sales.domain import OrderKey, count, fact, fold, move
 
@@ -52,10 +54,15 @@ async def _fold_orders(connection: Connection, events: Sequence[Event[Any]], eff
 
 async def _check_in(connection: Connection, events: Sequence[Event[Any]], effects: Effects) -> None:
     tickets = {
-        (event.data.event_id, event.data.ticket_id)
-        for event in events
-        if isinstance(event.data, AttendeeCheckedIn)
+        (event.data.event_id, event.data.ticket_id) for event in events if isinstance(event.data, AttendeeCheckedIn)
     }
     if tickets:
         for event_id in await store.check_in(connection, list(tickets)):
             effects.counters[event_id, "checked_in", ""] += 1
+
+
+async def _build(tools: Tools) -> Parts:
+    return Parts(handler=TicketSales())
+
+
+SERVICE = Service("ticket_sales", _build, topic=TICKET_SALES)
