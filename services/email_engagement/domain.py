@@ -73,9 +73,9 @@ def fold(state: MessageState, facts: Iterable[Event[Any]]) -> MessageState:
     for fact in facts:
         for at in _times_told(fact):
             _keep_earliest(fields, at, fact.time)
-        rank = fact.rank
+        data, rank = vars(fact.data), fact.rank
         for at, name in _ATTRIBUTES:
-            _keep_least(fields, at, getattr(fact.data, name), rank)
+            _keep_least(fields, at, data[name], rank)
     return MessageState._make(fields)
 
 

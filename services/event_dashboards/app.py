@@ -19,7 +19,6 @@ from services.runtime.database import Connection
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
 from services.runtime.service import Parts, Service, Tools, repeatedly
-from services.runtime.service import Parts, Service, Tools, repeatedly
 
 Clock = Callable[[], datetime]
 """Says the time, in UTC."""
@@ -76,20 +75,14 @@ async def keep_owed_snapshots(connection: Connection, now: datetime, *, page: in
         after = owing[-1]
 
 
-def build(tools: Tools) -> Parts:
-    """Keep the view, and its history by the clock of this process."""
+async def _build(tools: Tools) -> Parts:
     clock = partial(datetime.now, UTC)
 
-    async def _build(tools: Tools) -> Parts:
     async def keep_history() -> None:
         async with tools.pool.acquire() as connection:
-            await keep_owed_snapshots(connection, _utc_now())
+            await keep_owed_snapshots(connection, clock())
 
-    return Parts(views=[Dashboards(_utc_now)], background=[partial(repeatedly, keep_history, HISTORY_INTERVAL, tools)])
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+    return Parts(views=[Dashboards(clock)], background=[partial(repeatedly, keep_history, HISTORY_INTERVAL, tools)])
 
 
 SERVICE = Service("event_dashboards", _build)

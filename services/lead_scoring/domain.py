@@ -58,7 +58,7 @@ def contribution(signal: Signal, age: int, n: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """What counts are worth: points (0 to 100), millipoints by group cut at its limit, and by signal uncut."""
+    """What counts are worth: points (0 to 100), millipoints by group, cut at its limit, by signal, uncut."""
 
     points: int
     groups: dict[str, int]

@@ -68,7 +68,7 @@ class Group(_Part):
 
 
 class Signal(_Part):
-    """What a signal is worth: `points` at age 0, halved every `half_life` days; `per` is what a count means."""
+    """What a signal is worth: `points` at age 0, halved every `half_life` days, `per` what is counted."""
 
     group: str
     points: Annotated[StrictInt, Field(gt=0, le=100)]

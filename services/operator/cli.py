@@ -12,7 +12,19 @@ from rich.traceback import Traceback
 from typer.core import TyperGroup
 
 from infra.local.servers import ServerError
-from services.operator import check, configuration, migrate, publish, resume, run, simulate, status, topics
+from services.operator import (
+    check,
+    configuration,
+    dead_letters,
+    migrate,
+    publish,
+    receipt,
+    resume,
+    run,
+    simulate,
+    status,
+    topics,
+)
 from services.operator.output import FAILED, WRONG_USAGE, Failure, err, report
 from services.runtime.settings import ConfigurationError
 
@@ -109,6 +121,8 @@ app.command("publish")(publish.publish)
 app.command("check")(check.check)
 app.command("simulate")(simulate.simulate)
 app.command("status")(status.status)
+app.command("receipt")(receipt.receipt)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("resume")(resume.resume)
 
 

@@ -220,3 +220,44 @@ SELECT id FROM requeued
 -- name: wake
 -- Tell who waits on a channel that there is work.
 SELECT pg_notify($1, '')
+
+-- name: receipt_applied
+-- Whether and where an identity was applied.
+SELECT service, partition, record_offset, applied_at
+FROM processed_events
+WHERE source = $1 AND id = $2
+
+-- name: receipt_letters
+-- The dead letters that an identity left, the latest first.
+SELECT id, service, topic, partition, record_offset, reason, detail, status, attempts, created_at, updated_at
+FROM dead_letters
+WHERE source = $1 AND event_identity = $2
+ORDER BY id DESC
+
+-- name: receipt_facts
+-- The rows that one event made or had a part in: facts by identity, unit state by its key.
+SELECT 'sponsor_activities' AS name, to_jsonb(t) AS row FROM sponsor_activities AS t WHERE id = $3::uuid
+UNION ALL
+SELECT 'sponsorships', to_jsonb(t) FROM sponsorships AS t WHERE id = $4::uuid
+UNION ALL
+SELECT 'email_events', to_jsonb(t) FROM email_events AS t WHERE message_id = $5 AND source = $1 AND id = $2
+UNION ALL
+SELECT 'email_messages', to_jsonb(t) - '{sponsor_rank,event_rank,campaign_rank,template_rank,sequence_rank}'::text[]
+FROM email_messages AS t WHERE message_id = $5
+UNION ALL
+SELECT 'ticket_events', to_jsonb(t) FROM ticket_events AS t WHERE event_id = $6::uuid AND source = $1 AND id = $2
+UNION ALL
+SELECT 'ticket_orders', to_jsonb(t) - '{completed_rank,dispute_rank}'::text[]
+FROM ticket_orders AS t WHERE event_id = $6::uuid AND order_id = $7
+
+-- name: receipt_views
+-- The view rows that an event's sponsor and event have now.
+SELECT 'sponsor_lead_scores' AS name,
+       jsonb_build_object('sponsor_id', sponsor_id, 'event_id', event_id, 'score', score, 'priority', priority,
+                          'scored_at', scored_at) AS row
+FROM sponsor_lead_scores WHERE sponsor_id = $1::uuid AND event_id = $2::uuid
+UNION ALL
+SELECT 'event_dashboards',
+       jsonb_build_object('event_id', event_id, 'total_views', total_views, 'total_tickets_sold', total_tickets_sold,
+                          'total_revenue', total_revenue, 'last_updated_at', last_updated_at)
+FROM event_dashboards WHERE event_id = $2::uuid

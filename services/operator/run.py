@@ -1,17 +1,24 @@
 """`eventos run SERVICE`: one service, in the foreground, configured by its environment."""
 
+import asyncio
 import os
 import signal
 import sys
 import threading
 import time
+from importlib import import_module
 from typing import Annotated
 
+import structlog
 import typer
 
 from services.operator.output import WRONG_USAGE, Failure
 from services.operator.processes import SERVICES
 from services.operator.surroundings import settings_of_command
+from services.runtime.logs import configure_logs
+from services.runtime.service import Service, serve
+
+log = structlog.get_logger(__name__)
 
 
 def run(
@@ -32,9 +39,20 @@ def run(
     settings = settings_of_command()
     if attached:
         threading.Thread(target=_end_with_parent, args=(settings.stop_timeout,), daemon=True).start()
-    from services.runtime.service import run as run_service
+    configure_logs(settings, name)
+    service: Service = import_module(f"services.{name}.app").SERVICE
+    try:
+        asyncio.run(serve(service, settings))
+    except Exception as error:
+        log.critical("service_failed", exc_info=error)
+        raise Failure(f"{name} ended: {_first_cause(error)}", remedy="Its log has the traceback.") from error
 
-    run_service(name, settings)
+
+def _first_cause(error: BaseException) -> str:
+    """Look inside the groups that task groups raise."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
 
 
 def _end_with_parent(grace: float) -> None:
