@@ -23,8 +23,6 @@ from services.runtime.service import Parts, Service, Tools, repeatedly
 Clock = Callable[[], datetime]
 """Says the time, in UTC."""
 
-HISTORY_INTERVAL = 60.0
-"""Seconds between looks for hours and days that are over."""
 PAGE = 500
 """Dashboards whose snapshots the timer keeps in one statement."""
 

@@ -36,9 +36,7 @@ class Milestone(StrEnum):
     CAPACITY_100 = "capacity_100"
 
 
-CAPACITY_PERCENT = MappingProxyType(
-    {Milestone.CAPACITY_50: 50, Milestone.CAPACITY_90: 90, Milestone.CAPACITY_100: 100}
-)
+CAPACITY_PERCENT = MappingProxyType({Milestone.CAPACITY_50: 50, Milestone.CAPACITY_90: 90, Milestone.CAPACITY_100: 100})
 
 
 @dataclass(frozen=True, slots=True)
