@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.envelope import Event
 from services.sponsor_activity.domain import Outcome, fold
 from tests.support.facts import activity
-
-pytestmark = pytest.mark.property
 
 SPONSORS = ["07923986-bb96-4a43-bd5c-8dfc5eda92d8", "3b1a11df-587f-4280-bbab-6c398d88348a"]
 EVENT = "35bf992d-c9e9-4616-a12e-7696a6cecc1b"
@@ -47,9 +44,7 @@ def summed(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 @given(st.lists(activities(), max_size=12), st.data())
-def test_any_order_and_batching_leaves_the_same_rows_and_sums(
-    happened: list[Event[Any]], data: st.DataObject
-) -> None:
+def test_any_order_and_batching_leaves_the_same_rows_and_sums(happened: list[Event[Any]], data: st.DataObject) -> None:
     arrived = data.draw(st.permutations(happened))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(arrived)), max_size=4)))
     batches = [arrived[start:end] for start, end in zip([0, *cuts], [*cuts, len(arrived)], strict=True)]

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,8 +11,6 @@ from contracts.envelope import Event
 from services.runtime.effects import Effects
 from services.ticket_sales.domain import OrderKey, OrderState, fold, join, move, state_of
 from tests.support.facts import ticketing
-
-pytestmark = pytest.mark.property
 
 EVENTS = ["35bf992d-c9e9-4616-a12e-7696a6cecc1b", "619699cf-e198-4ad9-b06c-144a025b413f"]
 SPONSORS = ["07923986-bb96-4a43-bd5c-8dfc5eda92d8", "3b1a11df-587f-4280-bbab-6c398d88348a", None]
@@ -83,9 +80,7 @@ states = st.lists(facts(), max_size=5).map(lambda happened: fold(OrderState(), h
 
 
 @given(states, states, states)
-def test_joining_states_is_commutative_associative_and_idempotent(
-    a: OrderState, b: OrderState, c: OrderState
-) -> None:
+def test_joining_states_is_commutative_associative_and_idempotent(a: OrderState, b: OrderState, c: OrderState) -> None:
     assert join(a, b) == join(b, a)
     assert join(join(a, b), c) == join(a, join(b, c))
     assert join(a, a) == a

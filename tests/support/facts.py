@@ -21,16 +21,12 @@ def ticketing(
     return _decoded(TICKET_SALES, f"eventos.ticketing.{name}.v1", minute, id, source, data)
 
 
-def activity(
-    name: str, *, minute: float = 0, id: str | None = None, source: str = "/crm", **data: Any
-) -> Event[Any]:
+def activity(name: str, *, minute: float = 0, id: str | None = None, source: str = "/crm", **data: Any) -> Event[Any]:
     """Make a sponsor's activity that happened `minute` minutes after NOON."""
     return _decoded(SPONSOR_ACTIVITY, f"eventos.sponsor.{name}.v1", minute, id, source, data)
 
 
-def _decoded(
-    topic: Topic, type: str, minute: float, id: str | None, source: str, data: dict[str, Any]
-) -> Event[Any]:
+def _decoded(topic: Topic, type: str, minute: float, id: str | None, source: str, data: dict[str, Any]) -> Event[Any]:
     value = {
         "specversion": "1.0",
         "id": id or f"{next(_numbers):08}",

@@ -97,9 +97,7 @@ def test_an_order_that_a_sponsor_placed_is_a_signal_on_the_day_of_its_completion
 
 @pytest.mark.parametrize("undone", [REFUNDED_WHOLE, LOST], ids=["refunded", "lost"])
 def test_the_signal_goes_when_the_order_stops_counting(undone: Event[Any]) -> None:
-    assert signals(moved((COMPLETED,), (COMPLETED, undone))) == {
-        (SPONSOR, GALA, "ticket_order", date(2026, 9, 1)): -1
-    }
+    assert signals(moved((COMPLETED,), (COMPLETED, undone))) == {(SPONSOR, GALA, "ticket_order", date(2026, 9, 1)): -1}
 
 
 def test_the_signal_moves_with_the_completion_to_its_day_and_goes_with_its_sponsor() -> None:
@@ -111,9 +109,7 @@ def test_the_signal_moves_with_the_completion_to_its_day_and_goes_with_its_spons
         (SPONSOR, GALA, "ticket_order", date(2026, 9, 1)): -1,
         (SPONSOR, GALA, "ticket_order", date(2026, 9, 2)): 1,
     }
-    assert signals(moved((COMPLETED,), (COMPLETED, nobody))) == {
-        (SPONSOR, GALA, "ticket_order", date(2026, 9, 1)): -1
-    }
+    assert signals(moved((COMPLETED,), (COMPLETED, nobody))) == {(SPONSOR, GALA, "ticket_order", date(2026, 9, 1)): -1}
 
 
 def test_every_fact_counts_as_one_so_that_its_event_has_a_dashboard() -> None:

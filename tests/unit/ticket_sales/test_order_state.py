@@ -70,9 +70,7 @@ def test_the_completion_of_greatest_rank_counts_whole_also_where_it_is_null() ->
     assert (state.net_quantity, state.net_cents) == (3, 9000)
 
 
-@pytest.mark.parametrize(
-    ("source", "id", "quantity"), [("/a", "2", 1), ("/b", "0", 1), ("/a", "0", 2), ("/A", "9", 2)]
-)
+@pytest.mark.parametrize(("source", "id", "quantity"), [("/a", "2", 1), ("/b", "0", 1), ("/a", "0", 2), ("/A", "9", 2)])
 def test_completions_of_one_instant_are_ranked_by_source_then_id(source: str, id: str, quantity: int) -> None:
     """Quantity 1 comes with the parametrized identity, 2 with ("/a", "1")."""
     assert net(completed(1, "1", source=source, id=id), completed(2, "1", source="/a", id="1"))[0] == quantity
