@@ -2,7 +2,7 @@
 
 import asyncio
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import orjson
@@ -10,8 +10,14 @@ from asyncpg.pool import PoolConnectionProxy
 
 from services.runtime.settings import Settings
 
-Connection = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
-Pool = asyncpg.Pool[Any]
+if TYPE_CHECKING:  # the types are generic in the stubs only
+    OwnConnection = asyncpg.Connection[Any]
+    Connection = OwnConnection | PoolConnectionProxy[Any]
+    Pool = asyncpg.Pool[Any]
+else:
+    OwnConnection = asyncpg.Connection
+    Connection = OwnConnection | PoolConnectionProxy
+    Pool = asyncpg.Pool
 
 SEARCH_PATH = "streams_g1, streams, public"
 """The first schema is the generation (docs/architecture.md, Generations); no SQL of a service names a schema."""
@@ -83,7 +89,7 @@ async def connect_pool(settings: Settings, service: str, *, size: int | None = N
     )
 
 
-async def connect(settings: Settings, service: str) -> asyncpg.Connection[Any]:
+async def connect(settings: Settings, service: str) -> OwnConnection:
     """Open one connection outside the pool, for what holds it for long: listening, and the relay's lock."""
     connection = await asyncpg.connect(
         settings.database_url.get_secret_value(), server_settings=_session(settings, service), timeout=10
