@@ -26,12 +26,16 @@ BEGIN
                         wanted, current_user, wanted;
             END;
         END IF;
-        -- Services connect as the migrating user, or one like it, and take their role: a superuser may anyway.
-        IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        -- Services connect as the migrating user, or one like it, and take their role. A superuser may anyway.
+        IF NOT pg_has_role(current_user, wanted, 'USAGE') THEN
             BEGIN
                 EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
-            EXCEPTION WHEN unique_violation THEN
-                NULL;
+            EXCEPTION
+                WHEN unique_violation THEN
+                    NULL;
+                WHEN insufficient_privilege THEN
+                    RAISE EXCEPTION 'the role % exists, and % may not take it', wanted, current_user
+                        USING HINT = format('Let whoever made it, or a superuser: GRANT %I TO %I', wanted, current_user);
             END;
         END IF;
     END LOOP;
