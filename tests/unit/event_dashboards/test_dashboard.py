@@ -135,9 +135,7 @@ def test_conversion_is_orders_by_views_half_up_and_at_most_1(orders: int, views:
     assert conversion_rate(orders, views) == rate
 
 
-@pytest.mark.parametrize(
-    "counter", ["ticketing_facts", ("activities", "note_added"), *MARKETING_METRICS], ids=str
-)
+@pytest.mark.parametrize("counter", ["ticketing_facts", ("activities", "note_added"), *MARKETING_METRICS], ids=str)
 def test_one_fact_of_any_kind_makes_a_dashboard(counter: tuple[str, str] | str) -> None:
     assert has_dashboard(facts({counter: 1}))
     assert not has_dashboard(facts({counter: 0}))
@@ -188,9 +186,7 @@ def test_an_event_without_capacity_is_never_sold_out(capacity: int | None) -> No
 
 
 def test_a_dashboard_is_told_as_it_stands_in_the_currency_of_its_event() -> None:
-    known = facts(
-        {"ticketing_facts": 2, "views": 2, ("completed_orders", "EUR"): 1, ("net_revenue", "EUR"): 250}
-    )
+    known = facts({"ticketing_facts": 2, "views": 2, ("completed_orders", "EUR"): 1, ("net_revenue", "EUR"): 250})
 
     told = updated(known, dashboard(known), removed=False)
 
