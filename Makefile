@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check
+PACKAGES := .venv/.packages
 ENVIRONMENT := .venv/.complete
 JARS := .eventos/jars/.complete
 UV := uv==0.13.9
@@ -78,8 +80,8 @@ kafka-console-consumer: setup ## Kafka's own consumer, from the beginning: TOPIC
 	  --from-beginning --formatter-property print.key=true
 
 .PHONY: lock
-lock: $(ENVIRONMENT) ## Compile requirements.lock from pyproject.toml
-	@$(BIN)/pip install --quiet --no-compile $(UV)
+lock: $(PACKAGES) ## Compile requirements.lock from pyproject.toml
+	@$(PIP) $(UV)
 	@$(BIN)/uv --quiet pip compile --universal --generate-hashes --no-header --no-annotate --all-extras \
 	  pyproject.toml --output-file requirements.lock
 
@@ -91,12 +93,15 @@ clean: ## Remove the local stack's data and the tools' caches
 clean-all: clean ## Remove .venv and the jars too
 	@rm -rf .eventos .venv *.egg-info
 
-$(ENVIRONMENT): requirements.lock pyproject.toml
+$(ENVIRONMENT): $(PACKAGES) pyproject.toml
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(PACKAGES): requirements.lock
 	@infra/local/require python $(PYTHON)
 	@echo "Installing the Python packages into .venv …"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
 $(JARS): infra/kafka/pom.xml
@@ -104,6 +109,6 @@ $(JARS): infra/kafka/pom.xml
 	@infra/local/require maven
 	@echo "Fetching Kafka's jars into .eventos/jars …"
 	@rm -rf $(@D)
-	@mvn --quiet --batch-mode --strict-checksums --file infra/kafka/pom.xml dependency:copy-dependencies \
+	@mvn --quiet --batch-mode --strict-checksums -Dstyle.color=never --file infra/kafka/pom.xml dependency:copy-dependencies \
 	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@

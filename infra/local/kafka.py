@@ -73,9 +73,7 @@ def start(folder: Path, jars: Path, *, port: int | None = None) -> Kafka:
     own `folder` alone: a broker that an earlier owner left there is stopped. Raises ServerError.
     """
     if not any(jars.glob("kafka_*.jar")):
-        raise ServerError(
-            f"Kafka's jars are not in {jars}: run `make setup`, or set EVENTOS_KAFKA_BOOTSTRAP_SERVERS"
-        )
+        raise ServerError(f"Kafka's jars are not in {jars}: run `make setup`, or set EVENTOS_KAFKA_BOOTSTRAP_SERVERS")
     java = _java()
     marker = f"-Deventos.kafka={folder}"
     servers.stop_orphans("java", [marker], signal.SIGTERM)
@@ -113,9 +111,7 @@ def _java() -> str:
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin" if home else None)
     if found is None:
-        raise ServerError(
-            "Java is missing: install a Java runtime of at least 17 (Debian: default-jre-headless)"
-        )
+        raise ServerError("Java is missing: install a Java runtime of at least 17 (Debian: default-jre-headless)")
     return found
 
 

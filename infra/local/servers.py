@@ -107,9 +107,7 @@ def run(name: str, command: Sequence[str], log: Path, *, unprivileged: bool = Fa
         raise ServerError(server.ended() or name)
 
 
-def stop_orphans(
-    program: str, arguments: Sequence[str], stop_signal: signal.Signals, timeout: float = 15.0
-) -> int:
+def stop_orphans(program: str, arguments: Sequence[str], stop_signal: signal.Signals, timeout: float = 15.0) -> int:
     """End processes of `program` whose command line goes on with `arguments`; return how many there were.
 
     Only for the holder of the folder that the arguments name: whatever else runs there has lost its launcher.
@@ -133,9 +131,7 @@ def last_error(log: Path) -> str:
     """The last line of a log that speaks of an error, or its last line."""
     lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
     telling = [
-        line
-        for line in lines
-        if any(word in line for word in ("FATAL", "ERROR", "Error", "Exception", "error:"))
+        line for line in lines if any(word in line for word in ("FATAL", "ERROR", "Error", "Exception", "error:"))
     ]
     return (telling or lines or ["it wrote nothing"])[-1].strip()
 
@@ -151,9 +147,7 @@ def _setpriv(stop_signal: signal.Signals, unprivileged: bool) -> list[str]:
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     if setpriv is None:
         if drop:
-            raise ServerError(
-                "Postgres does not run as root: start this as another user, or install util-linux"
-            )
+            raise ServerError("Postgres does not run as root: start this as another user, or install util-linux")
         return []
     return [setpriv, *(_AS_UNPRIVILEGED if drop else ()), f"--pdeathsig={stop_signal.name}", "--"]
 

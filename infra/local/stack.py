@@ -100,9 +100,7 @@ def _hold(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ServerError(
-                f"The local stack of {folder} is in use: it runs already, or is being stopped"
-            ) from None
+            raise ServerError(f"The local stack of {folder} is in use: it runs already, or is being stopped") from None
         yield
 
 

@@ -1,0 +1,39 @@
+"""What all tests share: marks by folder, the servers of a test run, and nothing to reach from unit tests."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import psycopg
+import pytest
+
+pytest_plugins = ["tests.support.servers", "tests.support.databases", "tests.support.topics"]
+
+_MARKS = {"benchmarks": "benchmark"}
+_TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the folder it is in."""
+    for item in items:
+        if item.path.is_relative_to(_TESTS):
+            folder = item.path.relative_to(_TESTS).parts[0]
+            item.add_marker(_MARKS.get(folder, folder))
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_reach(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep unit tests from sockets and the database."""
+    if request.node.get_closest_marker("unit") is None:
+        yield
+        return
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("a unit test reaches for a socket")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("bind", "connect", "connect_ex"):
+            patch.setattr(socket.socket, name, refuse)
+        patch.setattr(psycopg, "connect", refuse)
+        yield
