@@ -5,14 +5,16 @@ from uuid import uuid4
 from services.runtime.database import Connection
 
 
-async def add_event(connection: Connection) -> str:
+async def add_event(connection: Connection, *, currency: str = "USD", capacity: int | None = None) -> str:
     """Insert an event and its organiser; return the event's id."""
     event_id = str(uuid4())
     await connection.execute(
         "WITH organiser AS (INSERT INTO auth.users (id) VALUES (gen_random_uuid()) RETURNING id)"
-        " INSERT INTO events (id, organizer_id, title, event_type, currency)"
-        " SELECT $1, id, 'Gala', 'gala', 'USD' FROM organiser",
+        " INSERT INTO events (id, organizer_id, title, event_type, currency, capacity)"
+        " SELECT $1, id, 'Gala', 'gala', $2, $3 FROM organiser",
         event_id,
+        currency,
+        capacity,
     )
     return event_id
 
