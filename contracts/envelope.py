@@ -23,7 +23,7 @@ _NAMESPACE = UUID("6f0d7e0a-2f0e-5d0b-9a54-3f6f8f1d8c11")
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR_MINUTE = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_RFC3339 = re.compile(
+RFC3339 = re.compile(
     rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HOUR_MINUTE}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-]{_HOUR_MINUTE})"
 )
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -138,7 +138,7 @@ def decode(
 
 def instant(text: object) -> datetime | None:
     """The instant, in UTC, that an RFC 3339 text names, digits after the sixth cut; None for other text."""
-    if not isinstance(text, str) or _RFC3339.fullmatch(text) is None:
+    if not isinstance(text, str) or RFC3339.fullmatch(text) is None:
         return None
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)

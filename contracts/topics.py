@@ -11,7 +11,7 @@ class Topic:
     """A topic as it is to be in Kafka, and who is at its two ends.
 
     `name` is without the configurable prefix, `key` says in words what the record key is, `retention_ms` is
-    None where the topic is compacted instead.
+    None where the topic is compacted instead, `derived` says that our own services write it.
     """
 
     name: str
@@ -20,6 +20,7 @@ class Topic:
     key: str
     consumers: tuple[str, ...]
     retention_ms: int | None
+    derived: bool = False
     partitions: int = PARTITIONS
 
     @property
@@ -84,6 +85,7 @@ LEAD_SCORES = Topic(
     key="sponsor_id:event_id",
     consumers=("agents", "workflows"),
     retention_ms=None,
+    derived=True,
 )
 AGENT_ACTIVITIES = Topic(
     name="agent-activities",
@@ -92,6 +94,7 @@ AGENT_ACTIVITIES = Topic(
     key="event_id, else sponsor_id",
     consumers=("workflows",),
     retention_ms=30 * DAY_MS,
+    derived=True,
 )
 DASHBOARD_UPDATES = Topic(
     name="dashboard-updates",
@@ -100,6 +103,7 @@ DASHBOARD_UPDATES = Topic(
     key="event_id",
     consumers=("agents", "workflows"),
     retention_ms=30 * DAY_MS,
+    derived=True,
 )
 WORKFLOW_RUNS = Topic(
     name="workflow-runs",
@@ -108,6 +112,7 @@ WORKFLOW_RUNS = Topic(
     key="workflow_id",
     consumers=(),
     retention_ms=30 * DAY_MS,
+    derived=True,
 )
 DEAD_LETTERS = Topic(
     name="dead-letters",
@@ -116,6 +121,7 @@ DEAD_LETTERS = Topic(
     key="key of the record",
     consumers=(),
     retention_ms=30 * DAY_MS,
+    derived=True,
 )
 
 TOPICS: dict[str, Topic] = {
