@@ -7,13 +7,14 @@ from contracts.envelope import Event
 from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
-from services.runtime.projection import Key
+from services.runtime.intake import Handler
+from services.runtime.projection import Key, View
 from services.runtime.service import Parts, Service, Tools
 from services.sponsor_activity import store
 from services.sponsor_activity.domain import fold
 
 
-class SponsorActivity:
+class SponsorActivity(Handler):
     """Keeps what sponsors do, and tells what moved."""
 
     def references(self, event: Event[Any]) -> tuple[str | None, str | None]:
@@ -34,7 +35,7 @@ class SponsorActivity:
         return outcome.effects
 
 
-class ProposalViews:
+class ProposalViews(View):
     """Keeps `sponsor_proposals.total_views` at what was counted, also before the proposal had a row."""
 
     name = "proposal_views"

@@ -9,12 +9,13 @@ from contracts.ticket_sales import AttendeeCheckedIn, OrderCompleted, PageViewed
 from contracts.topics import TICKET_SALES
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Effects
+from services.runtime.intake import Handler
 from services.runtime.service import Parts, Service, Tools
 from services.ticket_sales import store
 from services.ticket_sales.domain import OrderKey, count, fact, fold, move
 
 
-class TicketSales:
+class TicketSales(Handler):
     """Keeps ticketing facts and the state of each order, and tells what moved."""
 
     def references(self, event: Event[Any]) -> tuple[str | None, str | None]:
