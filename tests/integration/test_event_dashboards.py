@@ -2,9 +2,16 @@
 
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
+from pydantic import SecretStr
 
-from services.runtime.database import Connection
+from services.event_dashboards.app import Dashboards
+from services.runtime.database import Connection, connect_pool
+from services.runtime.health import Pulse
+from services.runtime.metrics import ServiceMetrics
+from services.runtime.projection import Projection
+from services.runtime.settings import Settings
 from tests.support.as_service import connected
 from tests.support.crm import add_event
 from tests.support.dashboards import HOUR, MINUTE, NOON, count, project, row_of, sell, snapshots_of, told, view_pages
@@ -157,3 +164,31 @@ async def test_the_first_sale_is_the_earliest_among_orders_that_count_now(
 
     row = await row_of(service, event_id)
     assert row["first_sale_at"] == NOON + 2 * MINUTE
+
+
+async def test_a_change_of_the_event_marks_its_dashboard_for_the_next_sweep(
+    connection: Connection, database_url: str
+) -> None:
+    event_id = await add_event(connection, currency="EUR")
+    await sell(connection, event_id, "a", 2, 1999)
+    settings = Settings(kafka_bootstrap_servers="unused:9092", database_url=SecretStr(database_url))
+    async with await connect_pool(settings, "event_dashboards") as pool:
+        view, metrics = Dashboards(lambda: NOON), ServiceMetrics("event_dashboards")
+        projection = Projection(view, "event_dashboards", pool, settings, metrics, Pulse(60))
+        await projection.sweep()
+        await connection.execute("UPDATE events SET currency = 'USD' WHERE id = $1", event_id)
+        await projection.sweep()
+        await connection.execute("UPDATE events SET capacity = 2 WHERE id = $1", event_id)
+        await projection.sweep()
+
+    rows = await connection.fetch("SELECT convert_from(payload, 'UTF8') AS data FROM outbox ORDER BY id")
+    data = [orjson.loads(row["data"]) for row in rows]
+    assert [it.get("milestone") or it["total_revenue"] for it in data] == [
+        "0.00",
+        "first_sale",
+        "19.99",
+        "capacity_50",
+        "capacity_90",
+        "capacity_100",
+    ]
+    assert await connection.fetchval("SELECT count(*) FROM stale_marks WHERE projection = 'dashboards'") == 0
