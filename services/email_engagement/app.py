@@ -8,7 +8,8 @@ from typing import Any
 from contracts.envelope import Event
 from contracts.topics import EMAIL_ENGAGEMENT
 from services.email_engagement import store
-from services.email_engagement.domain import Change, MessageState, fold, join, outcome
+from services.email_engagement.changes import Change, outcome
+from services.email_engagement.domain import MessageState, fold
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
 from services.runtime.intake import Handler
@@ -38,8 +39,8 @@ class EmailEngagement(Handler):
     async def apply(self, connection: Connection, events: Sequence[Event[Any]], shard: int) -> Effects:
         """Store the facts, join them into the state of their messages, and move all that follows from it.
 
-        What the batch tells of a message is folded before anything is locked. To a new message that is its
-        state; with a known one's it is joined under the row's lock.
+        What the batch tells of each message is offered as its state, which it is if the message is new. The
+        states of known messages are folded on under their rows' locks.
         """
         facts: defaultdict[str, list[Event[Any]]] = defaultdict(list)
         for event in events:
@@ -49,13 +50,12 @@ class EmailEngagement(Handler):
         await store.insert_facts(connection, events)
         added = await store.add_messages(connection, list(told.values()))
         known = await store.lock_messages(connection, list(told.keys() - added))
-        changes = []
-        for message_id, state in told.items():
-            old = known.get(message_id, MessageState(message_id))
-            new = join(old, state)
+        changes = [Change(None, told[message_id], _trace_of(facts[message_id])) for message_id in added]
+        for message_id, old in known.items():
+            new = fold(old, facts[message_id])
             if new != old:
                 changes.append(Change(old, new, _trace_of(facts[message_id])))
-        await store.update_messages(connection, [new for _, new, _ in changes if new.message_id in known])
+        await store.update_messages(connection, [new for old, new, _ in changes if old])
 
         total = outcome(changes)
         await store.add_subject_counts(connection, total.subjects, shard)

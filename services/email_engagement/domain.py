@@ -5,16 +5,13 @@ time, the value of least rank of each attribute. So order, grouping, repetition 
 adds to the world is a function of its state; when the state moves, all of that moves with it, by new − old.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from contracts.derived import AgentActivityRecorded
 from contracts.envelope import Event
-from services.runtime.effects import CounterKey, Derived, Effects, Mark, SignalKey
+from services.runtime.effects import CounterKey, SignalKey
 
 SubjectKey = tuple[str, str, str]
 """(campaign | template | sequence, its id, metric): the key of a counter that email_subjects adds up."""
@@ -59,12 +56,23 @@ class MessageState(NamedTuple):
 
 _AT = {name: at for at, name in enumerate(MessageState._fields)}
 _ATTRIBUTES = tuple((at, name) for name, at in _AT.items() if name.endswith("_id") and name != "message_id")
-_TIMES = tuple((at, name.removesuffix("_at")) for name, at in _AT.items() if name.endswith("_at"))
-_COUNTERS = tuple((at, name) for at, name in _TIMES if name != "hard_bounced")
-_SIGNALS = tuple(
-    (_AT[f"{name}_at"], f"email_{name}")
-    for name in ("opened", "clicked", "replied", "hard_bounced", "complained", "unsubscribed")
-)
+_TIMES = tuple(name for name in _AT if name.endswith("_at"))
+_FIRST_TIME = _AT[_TIMES[0]]
+
+_COUNTED_AS = {
+    "sent_at": ("sent", None),
+    "delivered_at": ("delivered", None),
+    "opened_at": ("opened", "email_opened"),
+    "machine_opened_at": ("machine_opened", None),
+    "clicked_at": ("clicked", "email_clicked"),
+    "replied_at": ("replied", "email_replied"),
+    "bounced_at": ("bounced", None),
+    "hard_bounced_at": (None, "email_hard_bounced"),
+    "complained_at": ("complained", "email_complained"),
+    "unsubscribed_at": ("unsubscribed", "email_unsubscribed"),
+}
+"""The dashboard counter and the lead signal that each time stands for."""
+_METRICS_AND_SIGNALS = tuple(_COUNTED_AS[name] for name in _TIMES)
 
 
 def fold(state: MessageState, facts: Iterable[Event[Any]]) -> MessageState:
@@ -72,20 +80,13 @@ def fold(state: MessageState, facts: Iterable[Event[Any]]) -> MessageState:
     fields: list[Any] = list(state)
     for fact in facts:
         for at in _times_told(fact):
-            _keep_earliest(fields, at, fact.time)
+            if fields[at] is None or fact.time < fields[at]:
+                fields[at] = fact.time
         data, rank = vars(fact.data), fact.rank
         for at, name in _ATTRIBUTES:
-            _keep_least(fields, at, data[name], rank)
-    return MessageState._make(fields)
-
-
-def join(one: MessageState, other: MessageState) -> MessageState:
-    """Return the state of all facts behind two states of a message: commutative, associative, idempotent."""
-    fields: list[Any] = list(one)
-    for at, _ in _TIMES:
-        _keep_earliest(fields, at, other[at])
-    for at, _ in _ATTRIBUTES:
-        _keep_least(fields, at, other[at], other[at + 1])
+            value = data[name]
+            if value is not None and (fields[at] is None or rank < fields[at + 1]):
+                fields[at : at + 2] = value, rank
     return MessageState._make(fields)
 
 
@@ -102,34 +103,30 @@ def _times_told(fact: Event[Any]) -> tuple[int, ...]:
             return (_AT[f"{name}_at"],)
 
 
-def _keep_earliest(fields: list[Any], at: int, time: Any) -> None:
-    if time is not None and (fields[at] is None or time < fields[at]):
-        fields[at] = time
-
-
-def _keep_least(fields: list[Any], at: int, value: Any, rank: Any) -> None:
-    if value is not None and (fields[at] is None or rank < fields[at + 1]):
-        fields[at : at + 2] = value, rank
-
-
 class Contributions(NamedTuple):
     """The counts that a message stands in; it counts once in each."""
 
-    signals: frozenset[SignalKey]
-    counters: frozenset[CounterKey]
-    subjects: frozenset[SubjectKey]
+    signals: set[SignalKey]
+    counters: set[CounterKey]
+    subjects: set[SubjectKey]
+
+
+NOTHING = Contributions(set(), set(), set())
+"""What a message contributes before anything is known of it."""
 
 
 def contributions(state: MessageState) -> Contributions:
     """Say where a message counts: in its sponsor's signals, on its event's dashboard, for its subjects."""
-    sponsor, event, fields = state.sponsor_id, state.event_id, tuple[Any, ...](state)
-    return Contributions(
-        frozenset(
-            (sponsor, event, name, fields[at].date()) for at, name in _SIGNALS if sponsor and fields[at]
-        ),
-        frozenset((event, name, "") for at, name in _COUNTERS if event and fields[at]),
-        frozenset(_subjects(state)),
-    )
+    sponsor, event = state.sponsor_id, state.event_id
+    signals: set[SignalKey] = set()
+    counters: set[CounterKey] = set()
+    times: tuple[Any, ...] = state[_FIRST_TIME:]
+    for (metric, signal), time in zip(_METRICS_AND_SIGNALS, times, strict=True):
+        if time and sponsor and signal:
+            signals.add((sponsor, event, signal, time.date()))
+        if time and event and metric:
+            counters.add((event, metric, ""))
+    return Contributions(signals, counters, set(_subjects(state)))
 
 
 def _subjects(state: MessageState) -> Iterator[SubjectKey]:
@@ -174,7 +171,7 @@ def activity(state: MessageState) -> Activity | None:
     """Return the activity that a message is, once it has a sponsor and was sent."""
     if state.sponsor_id is None or state.sent_at is None:
         return None
-    status = _status(state)
+    status = status_of(state)
     escalated = status == "escalated"
     return Activity(
         id=str(uuid5(_ACTIVITY_IDS, state.message_id)),
@@ -191,14 +188,15 @@ def activity(state: MessageState) -> Activity | None:
             "template_id": state.template_id,
             "sequence_id": state.sequence_id,
         },
-        output_data={f"{name}_at": state[at] for at, name in _TIMES if state[at]},
+        output_data={name: time for name, time in zip(_TIMES, state[_FIRST_TIME:], strict=True) if time},
         status=status,
         required_human_review=escalated,
         escalation_reason="sponsor_replied" if escalated else None,
     )
 
 
-def _status(state: MessageState) -> str:
+def status_of(state: MessageState) -> str:
+    """Say how an e-mail that was sent fared."""
     if state.hard_bounced_at or state.complained_at:
         return "failed"
     if state.replied_at:
@@ -206,65 +204,3 @@ def _status(state: MessageState) -> str:
     if state.delivered_at or state.opened_at or state.clicked_at:
         return "success"
     return "pending"
-
-
-class Change(NamedTuple):
-    """A message's state before and after, and the trace context that its change belongs to."""
-
-    old: MessageState
-    new: MessageState
-    traceparent: str | None = None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What changes of messages do: effects that the runtime writes, and what this service writes itself.
-
-    `obsolete` are keys (id, created_at) of activities that an earlier `sent` moved to another created_at.
-    """
-
-    effects: Effects = field(default_factory=Effects)
-    subjects: Counter[SubjectKey] = field(default_factory=Counter)
-    activities: list[Activity] = field(default_factory=list)
-    obsolete: list[tuple[str, datetime]] = field(default_factory=list)
-
-
-def outcome(changes: Iterable[Change]) -> Outcome:
-    """Add up what `changes` do."""
-    total = Outcome()
-    for old, new, traceparent in changes:
-        _move_counts(total, contributions(old), contributions(new))
-        gates = {refusing_sponsor(old), refusing_sponsor(new)}
-        if len(gates) > 1:
-            total.effects.marks |= {Mark("lead_scores", "sponsor", sponsor) for sponsor in gates if sponsor}
-        _move_activity(total, activity(old), activity(new), traceparent)
-    moved = {(subject, key) for (subject, key, _), n in total.subjects.items() if n}
-    total.effects.marks |= {Mark("email_subjects", subject, key) for subject, key in moved}
-    return total
-
-
-def _move_counts(total: Outcome, old: Contributions, new: Contributions) -> None:
-    tallies: tuple[Counter[Any], ...] = (total.effects.signals, total.effects.counters, total.subjects)
-    for tally, before, after in zip(tallies, old, new, strict=True):
-        for key in after - before:
-            tally[key] += 1
-        for key in before - after:
-            tally[key] -= 1
-
-
-def _move_activity(
-    total: Outcome, old: Activity | None, new: Activity | None, traceparent: str | None
-) -> None:
-    """Write an activity that changed; tell of one that is new or has another status."""
-    if new is None or new == old:
-        return
-    total.activities.append(new)
-    if old and old.created_at != new.created_at:
-        total.obsolete.append((old.id, old.created_at))
-    if old is None or old.status != new.status:
-        previous = old.status if old else None
-        told = AgentActivityRecorded(activity_id=new.id, previous_status=previous, **new._asdict())
-        data = told.model_dump_json().encode()
-        total.effects.derived.append(
-            Derived(told.TOPIC.name, told.partition_key, told.TYPE, data, traceparent)
-        )

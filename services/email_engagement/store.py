@@ -77,9 +77,7 @@ async def write_activities(connection: Connection, activities: Sequence[Activity
     """Insert activities, or bring those that are there to what they are now."""
     if activities:
         await connection.execute(QUERIES["create_batch_activities"])
-        await connection.copy_records_to_table(
-            "batch_activities", records=activities, columns=Activity._fields
-        )
+        await connection.copy_records_to_table("batch_activities", records=activities, columns=Activity._fields)
         await connection.execute(QUERIES["write_activities"])
 
 
