@@ -44,9 +44,10 @@ SETTINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running PostgreSQL and the folder of its socket."""
+    """A running PostgreSQL, its folder, and the folder of its socket."""
 
     server: Server
+    folder: Path
     socket_folder: Path
 
     def url(self, database: str) -> str:
@@ -68,6 +69,8 @@ class Postgres:
     def stop(self) -> None:
         """End it in order; sessions in flight are rolled back."""
         self.server.stop()
+        if self.socket_folder != self.folder:
+            shutil.rmtree(self.socket_folder, ignore_errors=True)
 
 
 def start(folder: Path, *, settings: Mapping[str, str] | None = None) -> Postgres:
@@ -95,7 +98,7 @@ def start(folder: Path, *, settings: Mapping[str, str] | None = None) -> Postgre
         environment={"LC_ALL": "C"},
         unprivileged=True,
     )
-    return Postgres(server, sockets)
+    return Postgres(server, folder, sockets)
 
 
 def _programs() -> Path:

@@ -38,3 +38,36 @@ async def add_proposal(connection: Connection, sponsor_id: str, event_id: str, p
         event_id,
     )
     return proposal_id
+
+
+async def add_campaign(connection: Connection, event_id: str, campaign_id: str | None = None) -> str:
+    """Insert a campaign, with an id that was known before if one is given; return its id."""
+    campaign_id = campaign_id or str(uuid4())
+    await connection.execute(
+        "INSERT INTO marketing_campaigns (id, event_id, name) VALUES ($1, $2, 'Campaign')", campaign_id, event_id
+    )
+    return campaign_id
+
+
+async def add_template(connection: Connection, template_id: str | None = None) -> str:
+    """Insert a template, with an id that was known before if one is given; return its id."""
+    template_id = template_id or str(uuid4())
+    await connection.execute(
+        "INSERT INTO email_templates (id, template_type, subject) VALUES ($1, 'invitation', 'Hello')", template_id
+    )
+    return template_id
+
+
+async def add_sequence(
+    connection: Connection, sponsor_id: str, sequence_id: str | None = None, *, status: str = "active"
+) -> str:
+    """Insert a sequence, with an id that was known before if one is given; return its id."""
+    sequence_id = sequence_id or str(uuid4())
+    await connection.execute(
+        "INSERT INTO follow_up_sequences (id, sponsor_id, sequence_type, status)"
+        " VALUES ($1, $2, 'post_proposal', $3)",
+        sequence_id,
+        sponsor_id,
+        status,
+    )
+    return sequence_id

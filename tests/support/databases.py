@@ -73,7 +73,7 @@ def address(servers: Servers, database: str) -> str:
 def _database(servers: Servers, template: str) -> Iterator[str]:
     name = f"eventos_test_{uuid4().hex}"
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
-        _run(connection, "CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log", name, template)
+        _run(connection, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
     try:
         yield address(servers, name)
     finally:
