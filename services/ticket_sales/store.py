@@ -21,7 +21,7 @@ async def lock_orders(connection: Connection, keys: Sequence[OrderKey]) -> dict[
     columns = list(zip(*keys, strict=True))
     await connection.execute(QUERIES["place_orders"], *columns)
     rows = await connection.fetch(QUERIES["lock_orders"], *columns)
-    return {(event_id, order_id): _state(*columns) for event_id, order_id, *columns in rows}
+    return {(event_id, order_id): _state(*state) for event_id, order_id, *state in rows}
 
 
 def _state(
@@ -37,12 +37,11 @@ def _state(
     dispute_rank: bytes | None,
     dispute_outcome: str,
 ) -> OrderState:
-    completion = completed_rank and Completion(
-        completed_rank, completed_at, quantity, cents, currency, ticket_type, sponsor_id
-    )
     return OrderState(
         checkout_started,
-        completion or None,
+        Completion(completed_rank, completed_at, quantity, cents, currency, ticket_type, sponsor_id)
+        if completed_rank
+        else None,
         {currency: Refunded(*greatest) for currency, greatest in refunds.items()},
         Dispute(dispute_rank, dispute_outcome) if dispute_rank else None,
     )
