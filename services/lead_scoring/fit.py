@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from math import floor, fsum
+from math import floor, fsum, isnan
 from operator import mul
 from typing import TypeVar
 
@@ -133,7 +133,7 @@ def similarity_points(cosine: float, most: int) -> int | None:
     rows everywhere, so close to a half the vectors themselves have to be compared.
     """
     points = most * max(0.0, cosine)
-    if not abs(points - floor(points) - 0.5) > most * COSINE_ERROR:
+    if isnan(cosine) or abs(points % 1 - 0.5) <= most * COSINE_ERROR:
         return None
     return floor(points + 0.5)
 
