@@ -11,6 +11,7 @@ PACKAGES := .venv/.packages
 ENVIRONMENT := .venv/.complete
 JARS := .eventos/jars/.complete
 UV := uv==0.13.9
+LOCK = $(BIN)/uv --quiet pip compile --universal --generate-hashes --no-header --no-annotate pyproject.toml
 
 # A folder of tests or one test, and more options: make test-some TESTS=tests/unit OPTIONS=-x
 TESTS ?= tests
@@ -80,10 +81,10 @@ kafka-console-consumer: setup ## Kafka's own consumer, from the beginning: TOPIC
 	  --from-beginning --formatter-property print.key=true
 
 .PHONY: lock
-lock: $(PACKAGES) ## Compile requirements.lock from pyproject.toml
+lock: $(PACKAGES) ## Compile the locks from pyproject.toml: all that is used here, and what a service needs
 	@$(PIP) $(UV)
-	@$(BIN)/uv --quiet pip compile --universal --generate-hashes --no-header --no-annotate --all-extras \
-	  pyproject.toml --output-file requirements.lock
+	@$(LOCK) --all-extras --output-file requirements.lock
+	@$(LOCK) --constraints requirements.lock --output-file requirements.services.lock
 
 .PHONY: clean
 clean: ## Remove the local stack's data and the tools' caches
