@@ -1,0 +1,60 @@
+"""Topics, types and signals agree with each other."""
+
+import pytest
+
+from contracts.derived import DerivedData
+from contracts.lead_signals import LEAD_SIGNALS
+from contracts.refusals import Reason
+from contracts.registry import EVENT_TYPES
+from contracts.topics import DEAD_LETTERS, LEAD_SCORES, TICKET_SALES, TOPICS, Topic
+
+
+def test_a_topic_s_name_follows_the_prefix() -> None:
+    assert TICKET_SALES.full_name("eventos.") == "eventos.ticket-sales"
+    assert TICKET_SALES.full_name("") == "ticket-sales"
+
+
+def test_a_year_of_input_is_kept_and_the_last_score_of_each_lead() -> None:
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+
+    assert TICKET_SALES.kafka_settings == {**stamped, "cleanup.policy": "delete", "retention.ms": "31536000000"}
+    assert LEAD_SCORES.kafka_settings == {**stamped, "cleanup.policy": "compact"}
+    assert [topic for topic in TOPICS.values() if topic.compacted] == [LEAD_SCORES]
+
+
+@pytest.mark.parametrize("topic", [topic for topic in TOPICS.values() if topic is not DEAD_LETTERS])
+def test_each_topic_carries_types_of_one_kind(topic: Topic) -> None:
+    types = [event_type for event_type in EVENT_TYPES.values() if event_type.topic is topic]
+
+    assert types
+    assert {issubclass(event_type.model, DerivedData) for event_type in types} == {topic.derived}
+
+
+def test_types_are_named_alike_and_versioned() -> None:
+    for name, event_type in EVENT_TYPES.items():
+        eventos, _, short, version = name.split(".")
+        assert (eventos, version, event_type.name) == ("eventos", "v1", name)
+        assert short == short.lower()
+
+
+def test_each_signal_belongs_to_one_service_that_hears_of_it() -> None:
+    signals = [signal for each in LEAD_SIGNALS.values() for signal in each]
+    activities = {name.split(".")[2] for name in EVENT_TYPES if name.startswith("eventos.sponsor.")}
+
+    assert len(signals) == len(set(signals)) == 17
+    assert LEAD_SIGNALS["sponsor_activity"] == activities - {"note_added", "sponsorship_signed"}
+
+
+def test_reasons_stand_in_the_order_in_which_they_are_tested() -> None:
+    assert [reason.value for reason in Reason] == [
+        "oversized",
+        "not_json",
+        "invalid_envelope",
+        "unknown_type",
+        "invalid_data",
+        "time_in_future",
+        "unknown_sponsor",
+        "unknown_event",
+        "event_id_conflict",
+        "handler_error",
+    ]
