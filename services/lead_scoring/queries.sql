@@ -93,7 +93,7 @@ JOIN sponsor_lead_scores l USING (sponsor_id);
 -- New leads, by column and in the order of their keys. A sponsor or event that was deleted since it was read gets no
 -- row; one that is there stays until the row is.
 WITH present AS MATERIALIZED (
-    SELECT lock_references AS id FROM lock_references($2::uuid[], $3::uuid[])
+    SELECT kind, id FROM lock_references($2::uuid[], $3::uuid[])
 )
 INSERT INTO sponsor_lead_scores (
     id, sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights, scored_at
@@ -102,7 +102,8 @@ SELECT k.id, k.sponsor_id, k.event_id, k.score, k.priority, k.conversion_probabi
        k.insights::jsonb, now()
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::numeric[], $7::text[], $8::text[])
     AS k (id, sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights)
-WHERE k.sponsor_id IN (SELECT id FROM present) AND k.event_id IN (SELECT id FROM present);
+WHERE ('sponsor', k.sponsor_id) IN (SELECT kind, id FROM present)
+  AND ('event', k.event_id) IN (SELECT kind, id FROM present);
 
 -- name: update_leads
 -- Leads that changed, by column.

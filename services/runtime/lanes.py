@@ -65,38 +65,44 @@ class _Lane:
             self._changed.notify_all()
 
     async def run(self, work: Work) -> None:
-        while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: bool(self._waiting))
-                batches = self._take()
-                self._changed.notify_all()
-            self._current = asyncio.ensure_future(work(batches))
-            try:
-                await asyncio.wait([self._current])
-            except asyncio.CancelledError:
-                self._current.cancel()
-                raise
-            if not self._current.cancelled():
-                self._current.result()
-            self._current = None
-            if not self._waiting:
-                self.settled.set()
+        """Work until cancelled, or until `work` raises; then nothing is left to wait for."""
+        try:
+            while True:
+                async with self._changed:
+                    await self._changed.wait_for(lambda: bool(self._waiting))
+                    batches = self._take()
+                    self._changed.notify_all()
+                await self._do(work, batches)
+                if not self._waiting:
+                    self.settled.set()
+        finally:
+            self.settled.set()
+
+    async def _do(self, work: Work, batches: Sequence[RecordBatch]) -> None:
+        """Work on `batches`; being abandoned ends the work and not the lane."""
+        self._current = asyncio.ensure_future(work(batches))
+        try:
+            await asyncio.wait([self._current])
+        except asyncio.CancelledError:
+            self._current.cancel()
+            raise
+        if not self._current.cancelled():
+            self._current.result()
 
     async def abandon(self) -> None:
+        """Give up what waits and what is in hand."""
         async with self._changed:
             self._waiting.clear()
             self._changed.notify_all()
-        if self._current is None:
-            self.settled.set()
-            return
-        self._current.cancel()
-        await self.settled.wait()
+        if not self.settled.is_set() and self._current is not None:
+            self._current.cancel()
+            await self.settled.wait()
 
     def _records(self) -> int:
         return sum(len(batch.records) for batch in self._waiting)
 
     def _take(self) -> list[RecordBatch]:
-        taken, size = [self._waiting.pop(0)], 0
+        taken = [self._waiting.pop(0)]
         size = len(taken[0].records)
         while self._waiting and size + len(self._waiting[0].records) <= self._limit:
             taken.append(self._waiting.pop(0))

@@ -54,7 +54,7 @@ SELECT partition
 -- name: lock_references
 -- Which of these sponsors and events exist; they cannot be deleted before the batch commits.
 SELECT kind, id::text
-  FROM lock_known($1::uuid[], $2::uuid[])
+  FROM lock_references($1::uuid[], $2::uuid[])
 
 -- name: claim_identities
 -- Claim the identities that are new. Comes sorted by key, so that two batches never wait for each other crosswise.

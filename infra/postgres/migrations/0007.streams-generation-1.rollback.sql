@@ -10,6 +10,5 @@ DROP TABLE streams_g1.proposal_counters;
 DROP TABLE streams_g1.campaign_counters;
 DROP TABLE streams_g1.event_counters;
 DROP TABLE streams_g1.lead_signals;
-DROP FUNCTION streams.refuse_foreign_row();
 DROP TABLE streams_g1.processed_events;
 DROP TABLE streams_g1.stream_offsets;

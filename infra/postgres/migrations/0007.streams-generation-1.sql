@@ -34,22 +34,8 @@ CREATE TABLE streams_g1.processed_events (
 COMMENT ON TABLE streams_g1.processed_events IS
     'The ledger: every identity applied, once. One table, for dedupe must hold across topics, partitions and time.';
 
--- Tables with several writers are partitioned by writer. Table grants cannot tell rows apart, so this holds whoever
--- writes to the rows that bear its name; the owner of the table and superusers may write any.
-CREATE FUNCTION streams.refuse_foreign_row() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    IF pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER') THEN
-        RETURN NEW;
-    END IF;
-    RAISE EXCEPTION '% may not write rows of service % to %', current_user, NEW.service, TG_TABLE_NAME
-        USING ERRCODE = 'insufficient_privilege';
-END
-$$;
-REVOKE EXECUTE ON FUNCTION streams.refuse_foreign_row() FROM public;
-
+-- Tables with several writers are partitioned by writer, for table grants cannot tell rows apart. A writer names its
+-- own partition (lead_signals_<service>), where `service` has its default; readers read the parent.
 -- fillfactor: n moves in place, room on the page keeps that off the indexes (HOT). Early vacuum: the same day's
 -- counts are updated again and again.
 CREATE TABLE streams_g1.lead_signals (
@@ -64,16 +50,16 @@ CREATE TABLE streams_g1.lead_signals (
 COMMENT ON TABLE streams_g1.lead_signals IS 'How often a sponsor gave a signal on a UTC day: what scores are made of.';
 CREATE INDEX lead_signals_event ON streams_g1.lead_signals (event_id) WHERE event_id IS NOT NULL;
 COMMENT ON INDEX streams_g1.lead_signals_event IS 'The sponsors of an event: fans an event''s mark out to its pairs.';
-CREATE TRIGGER refuse_foreign_row BEFORE INSERT OR UPDATE ON streams_g1.lead_signals
-    FOR EACH ROW WHEN (current_user <> 'eventos_' || NEW.service)
-    EXECUTE FUNCTION streams.refuse_foreign_row();
 
-CREATE TABLE streams_g1.lead_signals_sponsor_activity PARTITION OF streams_g1.lead_signals
-    FOR VALUES IN ('sponsor_activity') WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
-CREATE TABLE streams_g1.lead_signals_email_engagement PARTITION OF streams_g1.lead_signals
-    FOR VALUES IN ('email_engagement') WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
-CREATE TABLE streams_g1.lead_signals_ticket_sales PARTITION OF streams_g1.lead_signals
-    FOR VALUES IN ('ticket_sales') WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE TABLE streams_g1.lead_signals_sponsor_activity PARTITION OF streams_g1.lead_signals (
+    service DEFAULT 'sponsor_activity'
+) FOR VALUES IN ('sponsor_activity') WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE TABLE streams_g1.lead_signals_email_engagement PARTITION OF streams_g1.lead_signals (
+    service DEFAULT 'email_engagement'
+) FOR VALUES IN ('email_engagement') WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE TABLE streams_g1.lead_signals_ticket_sales PARTITION OF streams_g1.lead_signals (
+    service DEFAULT 'ticket_sales'
+) FOR VALUES IN ('ticket_sales') WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 
 -- Partitioned for the same reason. `shard` is the batch's lowest fenced partition, so that no two transactions ever
 -- wait for a row; few rows, updated by every batch: room on the page, and vacuum long before a fifth has changed.
@@ -88,18 +74,18 @@ CREATE TABLE streams_g1.event_counters (
     PRIMARY KEY (event_id, metric, label, shard, service)
 ) PARTITION BY LIST (service);
 COMMENT ON TABLE streams_g1.event_counters IS 'What dashboards are made of: counts per event, metric and label.';
-CREATE TRIGGER refuse_foreign_row BEFORE INSERT OR UPDATE ON streams_g1.event_counters
-    FOR EACH ROW WHEN (current_user <> 'eventos_' || NEW.service)
-    EXECUTE FUNCTION streams.refuse_foreign_row();
 
-CREATE TABLE streams_g1.event_counters_sponsor_activity PARTITION OF streams_g1.event_counters
-    FOR VALUES IN ('sponsor_activity')
+CREATE TABLE streams_g1.event_counters_sponsor_activity PARTITION OF streams_g1.event_counters (
+    service DEFAULT 'sponsor_activity'
+) FOR VALUES IN ('sponsor_activity')
     WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
-CREATE TABLE streams_g1.event_counters_email_engagement PARTITION OF streams_g1.event_counters
-    FOR VALUES IN ('email_engagement')
+CREATE TABLE streams_g1.event_counters_email_engagement PARTITION OF streams_g1.event_counters (
+    service DEFAULT 'email_engagement'
+) FOR VALUES IN ('email_engagement')
     WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
-CREATE TABLE streams_g1.event_counters_ticket_sales PARTITION OF streams_g1.event_counters
-    FOR VALUES IN ('ticket_sales')
+CREATE TABLE streams_g1.event_counters_ticket_sales PARTITION OF streams_g1.event_counters (
+    service DEFAULT 'ticket_sales'
+) FOR VALUES IN ('ticket_sales')
     WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 CREATE TABLE streams_g1.campaign_counters (

@@ -6,7 +6,8 @@
 -- FOR KEY SHARE asks for a right to UPDATE, which no service shall have on these rows for that: this function lends
 -- just the lock. It bars deletion only: updates of the rows, and others who refer to them, go on. Locked in order
 -- of id, as whoever deletes several should.
-CREATE FUNCTION streams.lock_references(sponsors uuid[], events uuid[]) RETURNS SETOF uuid
+CREATE FUNCTION streams.lock_references(sponsors uuid[], events uuid[])
+    RETURNS TABLE (kind text, id uuid)
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -15,10 +16,12 @@ CREATE FUNCTION streams.lock_references(sponsors uuid[], events uuid[]) RETURNS 
         ), known_events AS MATERIALIZED (
             SELECT e.id FROM public.events e WHERE e.id = ANY (events) ORDER BY e.id FOR KEY SHARE
         )
-        SELECT id FROM known_sponsors UNION ALL SELECT id FROM known_events
+        SELECT 'sponsor', k.id FROM known_sponsors k
+        UNION ALL
+        SELECT 'event', k.id FROM known_events k
     $$;
 COMMENT ON FUNCTION streams.lock_references(uuid[], uuid[]) IS
-    'The given sponsors and events that have a row; they stay until the transaction ends.';
+    'Of the given ids those that have a row, as (''sponsor'' or ''event'', id); they stay until the transaction ends.';
 REVOKE EXECUTE ON FUNCTION streams.lock_references(uuid[], uuid[]) FROM public;
 
 -- What the runtime keeps for every intake service. The ledger is written once: no UPDATE.
@@ -35,9 +38,13 @@ GRANT SELECT (id) ON public.sponsors, public.events -- to see whether what a dea
     TO eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales;
 GRANT EXECUTE ON FUNCTION streams.lock_references(uuid[], uuid[])
     TO eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales, eventos_lead_scoring;
--- Of these, each only the rows that bear its name (streams.refuse_foreign_row).
-GRANT SELECT, INSERT, UPDATE ON streams_g1.lead_signals, streams_g1.event_counters
-    TO eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales;
+-- Of these each its own partition.
+GRANT SELECT, INSERT, UPDATE ON streams_g1.lead_signals_sponsor_activity, streams_g1.event_counters_sponsor_activity
+    TO eventos_sponsor_activity;
+GRANT SELECT, INSERT, UPDATE ON streams_g1.lead_signals_email_engagement, streams_g1.event_counters_email_engagement
+    TO eventos_email_engagement;
+GRANT SELECT, INSERT, UPDATE ON streams_g1.lead_signals_ticket_sales, streams_g1.event_counters_ticket_sales
+    TO eventos_ticket_sales;
 
 -- What it keeps for every service with a projection, the small ones of two intake services included.
 GRANT SELECT ON streams.control
