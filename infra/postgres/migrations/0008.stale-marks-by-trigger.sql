@@ -35,7 +35,7 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN
         PERFORM streams.mark('lead_scores', 'sponsor', OLD.sponsor_id);
     END IF;
-    IF TG_OP = 'INSERT' OR NEW.sponsor_id IS DISTINCT FROM OLD.sponsor_id THEN
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.sponsor_id <> OLD.sponsor_id THEN
         PERFORM streams.mark('lead_scores', 'sponsor', NEW.sponsor_id);
     END IF;
     RETURN NULL;
@@ -52,7 +52,7 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN
         PERFORM streams.mark('lead_scores', 'pair', OLD.sponsor_id, OLD.event_id);
     END IF;
-    IF TG_OP = 'INSERT' OR (NEW.sponsor_id, NEW.event_id) IS DISTINCT FROM (OLD.sponsor_id, OLD.event_id) THEN
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (NEW.sponsor_id, NEW.event_id) <> (OLD.sponsor_id, OLD.event_id) THEN
         PERFORM streams.mark('lead_scores', 'pair', NEW.sponsor_id, NEW.event_id);
     END IF;
     RETURN NULL;
