@@ -20,8 +20,6 @@ _INTAKE = {
     "streams_g1.stream_offsets": FOLD,
     "streams_g1.processed_events": APPEND,
     "streams_g1.stale_marks": "insert",
-    "streams_g1.lead_signals": FOLD,
-    "streams_g1.event_counters": FOLD,
     "public.sponsors": "select(id)",
     "public.events": "select(id)",
 }
@@ -51,6 +49,8 @@ _PUBLIC = (
 
 MAY: dict[str, dict[str, str]] = {
     "eventos_sponsor_activity": {
+        "streams_g1.lead_signals_sponsor_activity": FOLD,
+        "streams_g1.event_counters_sponsor_activity": FOLD,
         **_PROJECTION,
         **_INTAKE,
         "streams_g1.stale_marks": "select insert delete",
@@ -60,6 +60,8 @@ MAY: dict[str, dict[str, str]] = {
         "public.sponsor_proposals": "select update(total_views)",
     },
     "eventos_email_engagement": {
+        "streams_g1.lead_signals_email_engagement": FOLD,
+        "streams_g1.event_counters_email_engagement": FOLD,
         **_PROJECTION,
         **_INTAKE,
         "streams_g1.stale_marks": "select insert delete",
@@ -72,6 +74,8 @@ MAY: dict[str, dict[str, str]] = {
         "public.follow_up_sequences": "select update(emails_sent, replies_received, status)",
     },
     "eventos_ticket_sales": {
+        "streams_g1.lead_signals_ticket_sales": FOLD,
+        "streams_g1.event_counters_ticket_sales": FOLD,
         **_INTAKE,
         "streams_g1.ticket_events": APPEND,
         "streams_g1.checked_in_tickets": APPEND,
@@ -232,42 +236,6 @@ def test_row_security_hides_nothing_from_services_and_nobody_logs_in_as_one(data
     assert sorted(found) == [(role, True, False, False) for role in sorted(SERVICES)]
 
 
-class TestTablesWithSeveralWriters:
-    """lead_signals and event_counters: a service writes the rows that bear its name."""
-
-    SIGNAL = "INSERT INTO streams_g1.lead_signals VALUES (%s, gen_random_uuid(), NULL, 'email_opened', '2026-01-01', 1)"
-    COUNTER = "INSERT INTO streams_g1.event_counters VALUES (%s, gen_random_uuid(), 'views', '', 0, 1)"
-
-    @pytest.mark.parametrize("statement", [SIGNAL, COUNTER])
-    @pytest.mark.parametrize("service", ["sponsor_activity", "email_engagement", "ticket_sales"])
-    def test_a_service_writes_its_own_rows(self, database: psycopg.Connection, service: str, statement: str) -> None:
-        take_role(database, service)
-        database.execute(statement, [service])
-
-    @pytest.mark.parametrize("statement", [SIGNAL, COUNTER])
-    def test_a_service_writes_no_other_rows(self, database: psycopg.Connection, statement: str) -> None:
-        take_role(database, "ticket_sales")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="rows of service email_engagement"):
-            database.execute(statement, ["email_engagement"])
-
-    @pytest.mark.parametrize("table", ["lead_signals", "event_counters"])
-    def test_a_service_changes_no_other_rows(self, database: psycopg.Connection, table: str) -> None:
-        database.execute(self.SIGNAL, ["email_engagement"])
-        database.execute(self.COUNTER, ["email_engagement"])
-        take_role(database, "ticket_sales")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            database.execute(sql.SQL("UPDATE streams_g1.{} SET n = 2").format(sql.Identifier(table)))
-
-    def test_a_service_gives_no_row_of_its_own_to_another(self, database: psycopg.Connection) -> None:
-        take_role(database, "ticket_sales")
-        database.execute(self.SIGNAL, ["ticket_sales"])
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            database.execute("UPDATE streams_g1.lead_signals SET service = 'email_engagement'")
-
-    def test_the_owner_may_write_any_row(self, database: psycopg.Connection) -> None:
-        database.execute(self.SIGNAL, ["email_engagement"])
-
-
 class TestLockReferences:
     """The lock that intake takes on sponsors and events without a right to write them."""
 
@@ -281,7 +249,7 @@ class TestLockReferences:
     def test_it_says_which_exist_each_in_its_own_table(self, database: psycopg.Connection) -> None:
         take_role(database, "ticket_sales")
         found = database.execute(self.LOCK, [[SPONSOR, EVENT], [EVENT, SPONSOR]]).fetchall()
-        assert [str(id_) for (id_,) in found] == [SPONSOR, EVENT]
+        assert [(kind, str(id_)) for kind, id_ in found] == [("sponsor", SPONSOR), ("event", EVENT)]
         assert database.execute(self.LOCK, [[EVENT], [SPONSOR]]).fetchall() == []
         assert database.execute(self.LOCK, [[], []]).fetchall() == []
 
