@@ -109,7 +109,7 @@ $(JARS): infra/kafka/pom.xml
 	@infra/local/require java
 	@infra/local/require maven
 	@echo "Fetching Kafka's jars into .eventos/jars …"
-	@rm -rf $(@D)
-	@mvn --quiet --batch-mode --strict-checksums -Dstyle.color=never --file infra/kafka/pom.xml dependency:copy-dependencies \
-	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn --quiet --batch-mode --strict-checksums --file infra/kafka/pom.xml dependency:copy-dependencies \
+	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D) > .eventos/jars.log 2>&1 || { cat .eventos/jars.log; exit 1; }
 	@touch $@

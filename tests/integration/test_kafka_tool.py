@@ -11,16 +11,19 @@ from services.runtime.settings import Settings
 KAFKA_TOOL = Path(__file__).parents[2] / "infra/local/kafka-tool"
 
 
-async def test_kafkas_own_console_producer_publishes_keys_and_values(settings: Settings) -> None:
-    topic = SPONSOR_ACTIVITY.full_name(settings.topic_prefix)
+def produce(servers: str, topic: str, lines: str) -> None:
     separator = ["--reader-property", "parse.key=true", "--reader-property", "key.separator=|"]
-    await asyncio.to_thread(
-        subprocess.run,
+    subprocess.run(
         [KAFKA_TOOL, "console-producer", "--topic", topic, *separator],
-        input=b'sponsor-1|{"n": 1}\n',
-        env={**os.environ, "EVENTOS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers},
+        input=lines.encode(),
+        env={**os.environ, "EVENTOS_KAFKA_BOOTSTRAP_SERVERS": servers},
         check=True,
     )
+
+
+async def test_kafkas_own_console_producer_publishes_keys_and_values(settings: Settings) -> None:
+    topic = SPONSOR_ACTIVITY.full_name(settings.topic_prefix)
+    await asyncio.to_thread(produce, settings.kafka_bootstrap_servers, topic, 'sponsor-1|{"n": 1}\n')
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
     async with consumer:
         record = await consumer.getone()
