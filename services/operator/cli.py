@@ -19,11 +19,13 @@ from services.operator import (
     migrate,
     publish,
     receipt,
+    replay,
     resume,
     run,
     simulate,
     status,
     topics,
+    up,
 )
 from services.operator.output import FAILED, WRONG_USAGE, Failure, err, report
 from services.runtime.settings import ConfigurationError
@@ -31,6 +33,10 @@ from services.runtime.settings import ConfigurationError
 
 class Commands(TyperGroup):
     """Ends every command with its exit code, and a failure with one message instead of a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """List commands in the order in which one needs them."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take --debug wherever it stands."""
@@ -54,11 +60,19 @@ class Commands(TyperGroup):
             raise typer.Exit(failure.code) from None
 
 
+_ORDER = (
+    *("up", "run", "migrate", "topics", "config", "publish", "check", "simulate"),
+    *("status", "receipt", "dead-letters", "replay", "resume"),
+)
+
+
 def explain(error: Exception) -> Failure | None:
     """Put an error in an operator's words. None for those that are Typer's own."""
     match error:
         case Failure():
             return error
+        case ExceptionGroup():
+            return explain(error.exceptions[0])
         case typer.Exit() | typer.Abort() | typer.BadParameter():
             return None
         case ConfigurationError():
@@ -113,6 +127,7 @@ def options(
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters in there reaches us as an error
 
 
+app.command("up")(up.up)
 app.command("run")(run.run)
 app.command("migrate")(migrate.migrate)
 app.add_typer(topics.app, name="topics")
@@ -123,6 +138,7 @@ app.command("simulate")(simulate.simulate)
 app.command("status")(status.status)
 app.command("receipt")(receipt.receipt)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(replay.app, name="replay")
 app.command("resume")(resume.resume)
 
 

@@ -63,7 +63,8 @@ def list_command(
 ) -> None:
     """List dead letters, the newest first.
 
-    Examples: `eventos dead-letters list --reason invalid_data --since 24h` · `eventos dead-letters list --status all --json`
+    Examples: `eventos dead-letters list --reason invalid_data --since 24h` ·
+    `eventos dead-letters list --status all --json`
     """
     settings = settings_of_command()
     wanted = _filter(settings, reason, topic, since, None if status == "all" else status)
@@ -133,7 +134,11 @@ def requeue_command(
 
 def _filter(settings: Settings, reason: str | None, topic: str | None, since: str | None, status: str | None) -> Filter:
     name = topic.removeprefix(settings.topic_prefix) if topic else None
-    for value, known, what in ((reason, tuple(Reason), "reason"), (name, tuple(TOPICS), "topic"), (status, STATUSES, "status")):
+    for value, known, what in (
+        (reason, tuple(Reason), "reason"),
+        (name, tuple(TOPICS), "topic"),
+        (status, STATUSES, "status"),
+    ):
         if value is not None and value not in known:
             raise Failure(f"there is no {what} {value!r}", f"Known are {', '.join(known)}.", code=WRONG_USAGE)
     return Filter(reason, name, moment(since) if since else None, status)

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from services.operator.kafka_clients import Reader
 from services.operator.output import Failure
 from services.operator.standing import Standing, look, unread_since
 from services.runtime.database import Pool
@@ -18,7 +19,7 @@ _FEW_RECORDS = 16
 async def wait_idle(
     settings: Settings,
     pool: Pool,
-    consumer: AIOKafkaConsumer,
+    reader: Reader,
     *,
     watch: Callable[[Standing], None] = lambda _: None,
     patience: float = 120.0,
@@ -31,10 +32,10 @@ async def wait_idle(
     loop = asyncio.get_running_loop()
     idle_looks, before, moved = 0, None, loop.time()
     while True:
-        now = await look(settings, pool, consumer)
+        now = await look(settings, pool, reader)
         watch(now)
         _require_healthy(now)
-        idle_looks = idle_looks + 1 if await _is_idle(now, consumer, settings) else 0
+        idle_looks = idle_looks + 1 if await _is_idle(now, reader, settings) else 0
         if idle_looks == 2:
             return now
         if (progress := _progress(now)) != before:
@@ -44,20 +45,22 @@ async def wait_idle(
         await asyncio.sleep(_PAUSE)
 
 
-async def _is_idle(now: Standing, consumer: AIOKafkaConsumer, settings: Settings) -> bool:
+async def _is_idle(now: Standing, reader: Reader, settings: Settings) -> bool:
     if now.marks_pending or now.outbox_pending or now.as_of != (settings.as_of or now.as_of):
         return False
     behind = {TopicPartition(p.topic, p.partition): p.stored_offset for p in now.partitions if p.lag}
     if any(p.lag > _FEW_RECORDS for p in now.partitions):
         return False
-    return not (behind and await unread_since(consumer, behind, wait=1.0))
+    return not (behind and await unread_since(reader, behind, wait=1.0))
 
 
 def _require_healthy(now: Standing) -> None:
     for partition in now.partitions:
         if partition.stopped_reason:
             where = f"{partition.topic} {partition.partition}"
-            raise Failure(f"{partition.service} stopped {where} at offset {partition.stored_offset}", partition.stopped_reason)
+            raise Failure(
+                f"{partition.service} stopped {where} at offset {partition.stored_offset}", partition.stopped_reason
+            )
     if now.parked_keys:
         raise Failure(f"{now.parked_keys} keys of a view are parked", "A projection failed on them; see its log.")
 

@@ -9,8 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from services.operator.kafka_clients import client_options
 from services.operator.output import Failure
+from services.runtime.kafka import client_options
 from services.runtime.settings import Settings
 
 _SET_ON_THE_TOPIC = 1

@@ -1,10 +1,13 @@
 """Kafka clients as the settings ask for them: to publish, and to read without a group."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
+from services.operator.output import Failure
 from services.runtime.kafka import client_options
 from services.runtime.settings import Settings
 
@@ -30,39 +33,45 @@ async def producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         await client.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads topics without a group: it can move nobody's position."""
+
+    consumer: AIOKafkaConsumer
+    admin: AIOKafkaAdminClient
+
+    async def ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """The next offset of each partition of `topics`. Raises Failure for a topic that does not exist, KafkaError.
+
+        Waits for partitions that have only just been made, until they have a leader.
+        """
+        partitions = []
+        for described in await self.admin.describe_topics(list(topics)):
+            name, numbers = described["topic"], [part["partition"] for part in described["partitions"]]
+            if not numbers:
+                raise Failure(f"Kafka has no topic {name}", remedy="Run `eventos topics apply`.")
+            partitions += [TopicPartition(name, number) for number in sorted(numbers)]
+        return dict(await self.consumer.end_offsets(partitions))
+
+    async def starts(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offset that each partition still has."""
+        return dict(await self.consumer.beginning_offsets(list(partitions))) if partitions else {}
+
+
 @asynccontextmanager
-async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer that belongs to no group: it can move nobody's position."""
-    client = AIOKafkaConsumer(
-        **client_options(settings),
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=LARGEST_REQUEST,
-    )
-    await client.start()
-    try:
-        yield client
-    finally:
-        await client.stop()
-
-
-async def log_ends(client: AIOKafkaConsumer, topics: list[str]) -> Mapping[TopicPartition, int]:
-    """The next offset of each partition of those topics that exist. Raises KafkaError.
-
-    Waits for partitions that have only just been made, until they have a leader.
-    """
-    partitions = []
-    for topic in topics:
-        numbers = await _partitions(client, topic)
-        partitions += [TopicPartition(topic, number) for number in numbers]
-    ends: Mapping[TopicPartition, int] = await client.end_offsets(partitions) if partitions else {}
-    return ends
-
-
-async def _partitions(client: AIOKafkaConsumer, topic: str) -> set[int]:
-    known = client.partitions_for_topic(topic)
-    if known is None:
-        await client.topics()
-        known = client.partitions_for_topic(topic)
-    return known or set()
+async def reader(settings: Settings) -> AsyncIterator[Reader]:
+    """Open a reader for the time of a command."""
+    async with AsyncExitStack() as cleanup:
+        admin = AIOKafkaAdminClient(**client_options(settings))
+        cleanup.push_async_callback(admin.close)
+        await admin.start()
+        consumer = AIOKafkaConsumer(
+            **client_options(settings),
+            group_id=None,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=LARGEST_REQUEST,
+        )
+        cleanup.push_async_callback(consumer.stop)
+        await consumer.start()
+        yield Reader(consumer, admin)

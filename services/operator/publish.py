@@ -24,7 +24,9 @@ _SHOWN = 50
 def publish(
     file: Annotated[Path, typer.Argument(help="JSONL; see below.")],
     rate: Annotated[float | None, typer.Option(min=0.001, help="Records per second at most.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Publish the good lines of a file with bad ones.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Publish the good lines of a file with bad ones.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Validate every line of a JSONL file against the contracts, then publish the records in their order.

@@ -40,9 +40,9 @@ def run(
     if attached:
         threading.Thread(target=_end_with_parent, args=(settings.stop_timeout,), daemon=True).start()
     configure_logs(settings, name)
-    service: Service = import_module(f"services.{name}.app").SERVICE
+    wired: Service = import_module(f"services.{name}.app").SERVICE
     try:
-        asyncio.run(serve(service, settings))
+        asyncio.run(serve(wired, settings))
     except Exception as error:
         log.critical("service_failed", exc_info=error)
         raise Failure(f"{name} ended: {_first_cause(error)}", remedy="Its log has the traceback.") from error

@@ -2,16 +2,13 @@
 
 import asyncio
 import json
-import signal
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from aiokafka import AIOKafkaConsumer
 
 from contracts.topics import TOPICS
 from infra.local.stack import local_stack
@@ -25,7 +22,7 @@ from services.operator.processes import Fleet
 from services.operator.publish import send_all
 from services.operator.standing import Standing
 from services.operator.state import dump_state
-from services.operator.surroundings import database, private_environment
+from services.operator.surroundings import database, private_environment, terminate_like_interrupt
 from services.operator.topics import apply_topics
 from services.runtime.database import Pool
 from services.runtime.settings import Settings, load_settings
@@ -34,7 +31,9 @@ _THROWAWAY = {"fsync": "off", "shared_buffers": "128MB"}
 
 
 def simulate(
-    core: Annotated[Path, typer.Option(help="JSON: users, events, sponsors, proposals, campaigns, templates, sequences.")],
+    core: Annotated[
+        Path, typer.Option(help="JSON: users, events, sponsors, proposals, campaigns, templates, sequences.")
+    ],
     records: Annotated[Path, typer.Option(help="JSONL: records in publishing order, with topic, key and value.")],
     as_of: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The UTC day that scores are computed for.")],
     output: Annotated[Path, typer.Option(help="Where to write the state, as JSON.")],
@@ -52,11 +51,11 @@ def simulate(
     rows, to_publish = read_core(core), read_records(records)
     if not output.parent.is_dir():
         raise Failure(f"{output} cannot be written", f"There is no folder {output.parent}.")
-    values = {"EVENTOS_AS_OF": as_of.date().isoformat()}
+    values = {"EVENTOS_AS_OF": as_of.date().isoformat(), "EVENTOS_LOG_FORMAT": "console"}
     if batch_records is not None:
         values["EVENTOS_BATCH_RECORDS"] = str(batch_records)
     with (
-        _terminate_like_interrupt(),
+        terminate_like_interrupt(),
         TemporaryDirectory(prefix="eventos-") as folder,
         local_stack(Path(folder) / "stack", kafka_port=0, postgres_settings=_THROWAWAY, report=note) as stack,
         private_environment({**values, **stack.addresses.environment()}),
@@ -99,20 +98,20 @@ async def _run(
         await load_core(connection, core)
     async with (
         database(settings) as pool,
-        kafka_clients.reader(settings) as consumer,
+        kafka_clients.reader(settings) as reader,
         kafka_clients.producer(settings) as producer,
         Fleet({}, logs, replicas=replicas) as fleet,
     ):
-        await kafka_clients.log_ends(consumer, [t.full_name(settings.topic_prefix) for t in TOPICS.values()])
+        await reader.ends([topic.full_name(settings.topic_prefix) for topic in TOPICS.values()])
         note(f"publishing {len(records)} records to {len(fleet.children)} processes")
         async for _ in send_all(producer, records, settings.topic_prefix):
             fleet.require_alive()
-        await _wait_with_bar(settings, pool, consumer, fleet)
+        await _wait_with_bar(settings, pool, reader, fleet)
         async with pool.acquire() as connection:
-            return await dump_state(connection, consumer, settings)
+            return await dump_state(connection, reader, settings)
 
 
-async def _wait_with_bar(settings: Settings, pool: Pool, consumer: AIOKafkaConsumer, fleet: Fleet) -> None:
+async def _wait_with_bar(settings: Settings, pool: Pool, reader: kafka_clients.Reader, fleet: Fleet) -> None:
     with progress() as bar:
         task = bar.add_task("consuming", total=None)
 
@@ -123,18 +122,8 @@ async def _wait_with_bar(settings: Settings, pool: Pool, consumer: AIOKafkaConsu
             bar.update(task, completed=end - now.lag, total=end, description=waiting)
 
         try:
-            await wait_idle(settings, pool, consumer, watch=watch)
+            await wait_idle(settings, pool, reader, watch=watch)
         except Failure as failure:
             if fleet.dead():
                 raise
             raise Failure(failure.what, f"{failure.why}\n{fleet.tails()}".strip(), failure.remedy) from None
-
-
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that everything is stopped then too."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

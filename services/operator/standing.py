@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from contracts.topics import TOPICS
-from services.operator.kafka_clients import log_ends
+from services.operator.kafka_clients import Reader
 from services.operator.processes import INTAKE_SERVICES
 from services.runtime.database import Pool
 from services.runtime.settings import Settings
@@ -20,10 +20,9 @@ QUERIES = load_queries(__package__)
 INTAKE_TOPICS = {service: TOPICS[service.replace("_", "-")] for service in INTAKE_SERVICES}
 
 
-
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition of an input topic: what its service has stored against what Kafka has. Offsets are the next ones."""
+    """One partition of an input topic: what its service has stored, and what Kafka has. Offsets are the next ones."""
 
     service: str
     topic: str
@@ -73,15 +72,15 @@ class Standing:
         return sum(p.applied for p in own), sum(p.duplicate for p in own), sum(p.dead_lettered for p in own)
 
 
-async def look(settings: Settings, pool: Pool, consumer: AIOKafkaConsumer) -> Standing:
+async def look(settings: Settings, pool: Pool, reader: Reader) -> Standing:
     """Take a look: log ends first, then the database in one snapshot, so that idle is never seen too early."""
     names = {topic.full_name(settings.topic_prefix): service for service, topic in INTAKE_TOPICS.items()}
-    ends = await log_ends(consumer, list(names))
+    ends = await reader.ends(list(names))
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         stored = {(r["topic"], r["partition"]): r for r in await connection.fetch(QUERIES["positions"])}
         pending = await connection.fetchrow(QUERIES["pending"])
     missing = [tp for tp in ends if tuple(tp) not in stored]
-    starts: Mapping[TopicPartition, int] = await consumer.beginning_offsets(missing) if missing else {}
+    starts = await reader.starts(missing)
     partitions = []
     for tp, end in sorted(ends.items()):
         row = stored.get(tuple(tp)) or {"next_offset": starts[tp]}
@@ -107,14 +106,15 @@ def _partition(service: str, tp: TopicPartition, end: int, row: Mapping[str, Any
 
 
 async def unread_since(
-    consumer: AIOKafkaConsumer, partitions: Mapping[TopicPartition, int], *, wait: float = 2.0
+    reader: Reader, partitions: Mapping[TopicPartition, int], *, wait: float = 2.0
 ) -> dict[TopicPartition, datetime]:
     """When the first unread record of each partition was appended, given the stored offsets.
 
     A partition is absent where nothing but control records is left, or where Kafka did not answer within `wait`
-    seconds. The consumer's assignment is replaced.
+    seconds. The reader's assignment is replaced.
     """
     found: dict[TopicPartition, datetime] = {}
+    consumer = reader.consumer
     consumer.assign(list(partitions))
     for tp, offset in partitions.items():
         consumer.seek(tp, offset)

@@ -8,7 +8,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.topics import LEAD_SCORES
-from services.operator.kafka_clients import log_ends
+from services.operator.kafka_clients import Reader
 from services.operator.output import Failure
 from services.runtime.database import Connection
 from services.runtime.settings import Settings
@@ -31,7 +31,7 @@ IDENTITIES = {
 """Each list of the state, and what its rows are sorted by."""
 
 
-async def dump_state(connection: Connection, consumer: AIOKafkaConsumer, settings: Settings) -> dict[str, Any]:
+async def dump_state(connection: Connection, reader: Reader, settings: Settings) -> dict[str, Any]:
     """Read the whole state: tables in one snapshot, then the last word per key of the lead-scores topic."""
     state: dict[str, Any] = {}
     async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -39,7 +39,7 @@ async def dump_state(connection: Connection, consumer: AIOKafkaConsumer, setting
         for name in IDENTITIES:
             state[name] = _sorted(name, await connection.fetch(QUERIES[f"state_{name}"]))
         state["duplicates"] = await connection.fetchval(QUERIES["state_duplicates"])
-    state["lead_score_events"] = await last_lead_scores(consumer, settings)
+    state["lead_score_events"] = await last_lead_scores(reader, settings)
     return dict(sorted(state.items()))
 
 
@@ -55,16 +55,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-async def last_lead_scores(consumer: AIOKafkaConsumer, settings: Settings) -> list[dict[str, Any]]:
+async def last_lead_scores(reader: Reader, settings: Settings) -> list[dict[str, Any]]:
     """The data of the last lead_score.changed of each pair; a pair whose last word is a tombstone is left out."""
-    last = await last_per_key(consumer, LEAD_SCORES.full_name(settings.topic_prefix))
+    last = await last_per_key(reader, LEAD_SCORES.full_name(settings.topic_prefix))
     told = [orjson.loads(value)["data"] for value in last.values() if value is not None]
     return sorted(told, key=lambda data: (data["sponsor_id"], data["event_id"]))
 
 
-async def last_per_key(consumer: AIOKafkaConsumer, topic: str) -> dict[bytes | None, bytes | None]:
+async def last_per_key(reader: Reader, topic: str) -> dict[bytes | None, bytes | None]:
     """Read a topic from its beginning to its present end: the last value of each key. Replaces the assignment."""
-    ends = {tp: end for tp, end in (await log_ends(consumer, [topic])).items() if end > 0}
+    ends = {tp: end for tp, end in (await reader.ends([topic])).items() if end > 0}
+    if not ends:
+        return {}
+    consumer = reader.consumer
     consumer.assign(list(ends))
     await consumer.seek_to_beginning(*ends)
     last: dict[bytes | None, bytes | None] = {}

@@ -47,10 +47,10 @@ async def _read(
     settings: Settings,
 ) -> tuple[Standing, dict[TopicPartition, float], Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]:
     """Take a look; lags in seconds for partitions that are behind."""
-    async with database(settings) as pool, kafka_clients.reader(settings) as consumer:
-        now = await look(settings, pool, consumer)
+    async with database(settings) as pool, kafka_clients.reader(settings) as reader:
+        now = await look(settings, pool, reader)
         behind = {TopicPartition(p.topic, p.partition): p.stored_offset for p in now.partitions if p.lag}
-        since = await unread_since(consumer, behind) if behind else {}
+        since = await unread_since(reader, behind) if behind else {}
         moment = datetime.now(UTC)
         lags = {tp: max(0.0, (moment - appended).total_seconds()) for tp, appended in since.items()}
         parked = await pool.fetch(QUERIES["parked"])
@@ -87,7 +87,9 @@ def _print_waiting(now: Standing, parked: Sequence[Mapping[str, Any]], letters: 
     out().print(f"scores are as of {now.as_of or 'no day yet'}")
     if letters:
         out().print()
-        print_table(("service", "reason", "#dead letters"), ((r["service"], r["reason"], r["pending"]) for r in letters))
+        print_table(
+            ("service", "reason", "#dead letters"), ((r["service"], r["reason"], r["pending"]) for r in letters)
+        )
     if parked:
         out().print()
         columns = ("projection", "kind", "key", "other", "#attempts", "retry at", "error")
@@ -108,5 +110,7 @@ def _as_data(
     data = asdict(now)
     for row, partition in zip(data["partitions"], now.partitions, strict=True):
         row["lag"] = partition.lag
-        row["lag_seconds"] = lags.get(TopicPartition(partition.topic, partition.partition), None if partition.lag else 0.0)
+        row["lag_seconds"] = lags.get(
+            TopicPartition(partition.topic, partition.partition), None if partition.lag else 0.0
+        )
     return {**data, "idle": now.idle, "parked": [dict(r) for r in parked], "dead_letters": [dict(r) for r in letters]}

@@ -1,6 +1,7 @@
 """What a command works on: its settings, the local stack where it runs, and connections to Postgres."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -45,6 +46,16 @@ def private_environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def terminate_like_interrupt() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does, so that everything is stopped then too."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @asynccontextmanager
