@@ -1,6 +1,7 @@
 """Connections to Postgres, and what each of its errors asks of us."""
 
 import asyncio
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ else:
     OwnConnection = asyncpg.Connection
     Connection = OwnConnection | PoolConnectionProxy
     Pool = asyncpg.Pool
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Where Postgres counts from."""
+_MICROSECOND = timedelta(microseconds=1)
 
 SEARCH_PATH = "streams_g1, streams, public"
 """The first schema is the generation (docs/architecture.md, Generations); no SQL of a service names a schema."""
@@ -122,11 +127,29 @@ def _session(settings: Settings, service: str) -> dict[str, str]:
 
 
 async def _set_codecs(connection: Connection) -> None:
-    """Read and write jsonb as Python objects, in the binary form that COPY needs (a version byte, then the text)."""
+    """Read and write jsonb as Python objects, and every moment as itself.
+
+    The binary form of jsonb (a version byte, then the text) is the one that COPY takes. asyncpg's own codecs take
+    the first and the last moments of Python's calendar for infinities, and 0001-01-01T00:00:00Z is a valid time.
+    """
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         encoder=lambda value: b"\x01" + orjson.dumps(value),
         decoder=lambda data: orjson.loads(data[1:]),
         format="binary",
+    )
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        encoder=lambda moment: ((moment - _EPOCH) // _MICROSECOND,),
+        decoder=lambda since: _EPOCH + timedelta(microseconds=since[0]),
+        format="tuple",
+    )
+    await connection.set_type_codec(
+        "date",
+        schema="pg_catalog",
+        encoder=lambda day: (day.toordinal() - _EPOCH.toordinal(),),
+        decoder=lambda since: date.fromordinal(_EPOCH.toordinal() + since[0]),
+        format="tuple",
     )

@@ -1,7 +1,12 @@
-"""Structured logs: one JSON object a line, or readable lines for a person. Never values of events."""
+"""Structured logs: one JSON object a line, or readable lines for a person. Never values of events.
+
+Messages of exceptions quote what they choke on, so a traceback is logged as frames and the types of its errors.
+"""
 
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 
 import structlog
 
@@ -17,11 +22,10 @@ def configure_logs(settings: Settings, service: str) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        structlog.processors.ExceptionRenderer(_frames),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-        if people
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())] if people else [structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -42,3 +46,24 @@ def configure_logs(settings: Settings, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def _frames(exc_info: structlog.typing.ExcInfo) -> str:
+    return "\n".join(_chain(exc_info[1]))
+
+
+def _chain(error: BaseException) -> Iterator[str]:
+    """The errors behind `error` first, as Python prints them, without what they say."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _chain(cause)
+    yield "".join(traceback.format_tb(error.__traceback__)) + name_of(error)
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _chain(inner)
+
+
+def name_of(error: BaseException) -> str:
+    """The error's type, with the SQLSTATE where Postgres raised it."""
+    state = getattr(error, "sqlstate", None)
+    return type(error).__name__ + (f" ({state})" if state else "")

@@ -19,6 +19,7 @@ from services.runtime.contributions import append_outbox
 from services.runtime.database import Connection, Fault, Pool, classify, fetch_one
 from services.runtime.effects import Derived
 from services.runtime.health import Pulse
+from services.runtime.logs import name_of
 from services.runtime.metrics import ServiceMetrics
 from services.runtime.settings import Settings
 from services.runtime.sql import load_queries
@@ -142,9 +143,7 @@ class Projection:
                 return first + await self._project(connection, shard, keys[middle:])
             log.error("key_parked", projection=self._view.name, kind=keys[0].kind, exc_info=error)
             kind, key, other = keys[0].kind, keys[0].key, keys[0].other
-            await connection.execute(
-                queries["park_key"], self._view.name, shard, kind, key, other, f"{type(error).__name__}: {error}"[:500]
-            )
+            await connection.execute(queries["park_key"], self._view.name, shard, kind, key, other, name_of(error))
             return []
 
     async def observe(self) -> None:
