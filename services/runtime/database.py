@@ -1,6 +1,7 @@
 """Connections to Postgres, and what each of its errors asks of us."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
+from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
 
 from services.runtime.settings import Settings
 
@@ -76,6 +78,12 @@ def classify(error: BaseException) -> Fault:
     if isinstance(error, OSError | asyncio.TimeoutError):
         return Fault.TRANSIENT
     return Fault.POISON
+
+
+def patiently(passing: Callable[[BaseException], bool]) -> AsyncRetrying:
+    """Call again, at growing intervals up to five seconds and without end, what fails with a `passing` fault."""
+    wait = wait_exponential_jitter(multiplier=0.05, max=5, jitter=0.05)
+    return AsyncRetrying(retry=retry_if_exception(passing), wait=wait, reraise=True)
 
 
 async def connect_pool(settings: Settings, service: str, *, size: int | None = None) -> Pool:

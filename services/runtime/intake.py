@@ -14,14 +14,13 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
 
 from contracts.envelope import Event, Refused, decode
 from contracts.refusals import Reason
 from contracts.topics import Topic
 from services.runtime import dead_letters, ledger, positions
 from services.runtime.contributions import write_effects
-from services.runtime.database import Connection, Fault, Pool, classify
+from services.runtime.database import Connection, Fault, Pool, classify, patiently
 from services.runtime.effects import Effects
 from services.runtime.ledger import Verdict
 from services.runtime.metrics import IntakeMetrics
@@ -148,8 +147,7 @@ class Intake:
             self._metrics.retried(fault, error)
             return fault is Fault.TRANSIENT or (fault is Fault.SPLIT and alone)
 
-        wait = wait_exponential_jitter(initial=0.05, max=5)
-        return await AsyncRetrying(retry=retry_if_exception(passing), wait=wait, reraise=True)(attempt)
+        return await patiently(passing)(attempt)
 
     async def _commit(self, items: Sequence[Item], follows: Mapping[int, int]) -> set[int]:
         """One transaction, from fence to position. Returns the partitions that are stopped."""

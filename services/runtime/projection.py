@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
 
 from services.runtime.contributions import append_outbox
-from services.runtime.database import Connection, Fault, Pool, classify, fetch_one
+from services.runtime.database import Connection, Fault, Pool, classify, fetch_one, patiently
 from services.runtime.effects import Derived
 from services.runtime.health import Pulse
 from services.runtime.logs import name_of
@@ -68,9 +67,7 @@ class Projection:
         Raises what is nobody's fault but ours (`Fault.STOP`).
         """
         while True:
-            await AsyncRetrying(
-                retry=retry_if_exception(self._passing), wait=wait_exponential_jitter(initial=0.05, max=5), reraise=True
-            )(self.sweep)
+            await patiently(self._passing)(self.sweep)
             if await bell.wait(self._settings.poll_interval):
                 await asyncio.sleep(self._settings.projection_linger)
 

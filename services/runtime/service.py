@@ -12,11 +12,10 @@ from functools import partial
 from typing import Any
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
 
 from contracts.topics import Topic
 from services.runtime.consuming import Consuming
-from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one
+from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one, patiently
 from services.runtime.health import HealthServer, Pulse
 from services.runtime.intake import Handler, Intake
 from services.runtime.metrics import IntakeMetrics, ServiceMetrics
@@ -179,9 +178,7 @@ async def _patient_pool(service: str, settings: Settings, metrics: ServiceMetric
         log.warning("database_away", error=type(error).__name__)
         return fault is Fault.TRANSIENT
 
-    wait = wait_exponential_jitter(initial=0.1, max=5)
-    connecting = AsyncRetrying(retry=retry_if_exception(passing), wait=wait, reraise=True)
-    pool: Pool = await connecting(partial(connect_pool, settings, service))
+    pool: Pool = await patiently(passing)(partial(connect_pool, settings, service))
     pulse.forget("connecting")
     return pool
 
