@@ -36,8 +36,7 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc] # yoyo is untype
 
     def init_connection(self, connection: psycopg.Connection[Any]) -> None:
         """Set up the session; yoyo calls this on connecting and after each rollback."""
-        # Supabase keeps pgvector in `extensions`; where there is no such schema, naming it does no harm.
-        connection.execute(f"SET search_path TO {_BOOKS}, public, extensions")
+        connection.execute(f"SET search_path TO {_BOOKS}")
         connection.execute(f"SET lock_timeout TO '{LOCK_TIMEOUT}'")
         connection.execute("SET timezone TO 'UTC'")
 
@@ -84,7 +83,10 @@ def _run(backend: _Backend, migration: Migration, direction: str) -> str:
     note = backend.mark_one if direction == "apply" else backend.unmark_one
     try:
         with backend.transaction():
+            # Supabase keeps pgvector in `extensions`; where there is no such schema, naming it does no harm.
+            backend.execute("SET LOCAL search_path TO public, extensions")
             migration.process_steps(backend, direction)
+            backend.execute(f"SET LOCAL search_path TO {_BOOKS}")
             note(migration, log=False)
     except psycopg.Error as error:
         raise MigrationError(f"{migration.id}: {direction} failed and left nothing behind: {error}") from error

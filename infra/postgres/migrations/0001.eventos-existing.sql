@@ -77,12 +77,12 @@ DO $$
 DECLARE
     missing text;
 BEGIN
-    SELECT string_agg(wanted, ', ') INTO missing
+    SELECT string_agg(wanted.name, ', ' ORDER BY wanted.place) INTO missing
     FROM unnest(ARRAY['id', 'organizer_id', 'event_type', 'industry', 'location', 'values', 'currency', 'capacity',
-                      'embedding']) AS wanted
+                      'embedding']) WITH ORDINALITY AS wanted (name, place)
     WHERE NOT EXISTS (
         SELECT FROM pg_attribute a
-        WHERE a.attrelid = 'public.events'::regclass AND a.attname = wanted AND NOT a.attisdropped
+        WHERE a.attrelid = 'public.events'::regclass AND a.attname = wanted.name AND NOT a.attisdropped
     );
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'public.events exists but lacks: %', missing
