@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from contracts.fields import Currency, Data, JsonObject, Text, Uuid
+from contracts.fields import Data, JsonObject, Text, Uuid
 from contracts.topics import AGENT_ACTIVITIES, DASHBOARD_UPDATES, LEAD_SCORES, WORKFLOW_RUNS, Topic
 
 Day = Annotated[date, Field(strict=False)]
@@ -99,7 +99,7 @@ class DashboardUpdated(DerivedData):
     total_views: Count
     total_tickets_sold: Count
     total_revenue: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]{2}$")]
-    currency: Currency
+    currency: str
     conversion_rate: Ratio
     metrics: JsonObject
     funnel_metrics: JsonObject
