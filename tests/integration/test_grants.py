@@ -236,6 +236,19 @@ def test_row_security_hides_nothing_from_services_and_nobody_logs_in_as_one(data
     assert sorted(found) == [(role, True, False, False) for role in sorted(SERVICES)]
 
 
+@pytest.mark.parametrize("table", ["lead_signals", "event_counters"])
+def test_a_writers_partition_takes_its_own_rows_only(database: psycopg.Connection, table: str) -> None:
+    columns, values = {
+        "lead_signals": ("sponsor_id, signal, day, n", "gen_random_uuid(), 'ticket_order', '2026-01-01', 1"),
+        "event_counters": ("event_id, metric, shard, n", "gen_random_uuid(), 'views', 0, 1"),
+    }[table]
+    insert = f"INSERT INTO streams_g1.{table}_ticket_sales (service, {columns}) VALUES (%s, {values})"  # noqa: S608
+    take_role(database, "ticket_sales")
+    database.execute(insert.encode(), ["ticket_sales"])
+    with pytest.raises(psycopg.errors.CheckViolation):
+        database.execute(insert.encode(), ["email_engagement"])
+
+
 class TestLockReferences:
     """The lock that intake takes on sponsors and events without a right to write them."""
 
