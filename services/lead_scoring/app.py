@@ -19,7 +19,7 @@ from services.runtime.projection import Key
 from services.runtime.service import Parts, Service, Tools
 from services.runtime.wake import wake
 
-SPONSORS_AT_ONCE = 2000
+SPONSORS_AT_ONCE = 500
 """Sponsors whose facts are in memory at once; the runtime hands over all that is stale in a shard."""
 
 DAY_CHECK_INTERVAL = 5.0
@@ -64,7 +64,7 @@ class LeadScores:
         """Score `sponsors`, the pairs `marked`, and all pairs of the sponsors `whole`; tell what moved."""
         counts = await store.read_counts(connection, sponsors)
         suitors = await store.read_sponsors(connection, sponsors)
-        before = await store.read_leads(connection, marked, whole)
+        before = await store.read_standings(connection, marked, whole)
         pairs = marked | before.keys() | {(s, e) for s in whole for e in counts[s] if e is not None}
         events = await store.read_events(connection, {e for _, e in pairs})
         alive = [(s, e) for s, e in sorted(pairs) if s in suitors and e in events and e in counts[s]]
@@ -86,9 +86,7 @@ class LeadScores:
 
         gone = sorted(before.keys() - after.keys())
         await store.insert_leads(connection, {pair: it for pair, it in after.items() if pair not in before})
-        await store.update_leads(
-            connection, {pair: it for pair, it in after.items() if pair in before and before[pair] != it}
-        )
+        await store.update_leads(connection, {pair: it for pair, it in after.items() if pair in before})
         await store.delete_leads(connection, gone)
         await store.update_engagement(connection, engaged)
         told = (changed(pair, before.get(pair), current) for pair, current in after.items())
@@ -123,7 +121,7 @@ async def build(tools: Tools) -> Parts:
 
     patiently = AsyncRetrying(
         retry=retry_if_exception(lambda error: classify(error) is Fault.TRANSIENT),
-        wait=wait_exponential_jitter(initial=0.05, max=5),
+        wait=wait_exponential_jitter(multiplier=0.05, max=5),
     )
 
     async def follow_days() -> None:

@@ -4,17 +4,18 @@ A lead is a pair (sponsor, event). Its two axes are never mixed: fit (fit.py), w
 engagement, which does, and is kept in thousandths of a point, *millipoints*, until the very end.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from functools import cache
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import orjson
 
 from contracts.derived import LeadScoreChanged, lead_key
+from services.lead_scoring.decay import FACTOR_BITS
 from services.lead_scoring.fit import Fit
-from services.lead_scoring.rules import GRADES, Grade, Priority, Rules, Signal
+from services.lead_scoring.rules import Grade, Priority, Rules, Signal
 from services.runtime.effects import Derived
 
 Pair = tuple[str, str]
@@ -28,32 +29,15 @@ GATE_SIGNALS = frozenset({"email_unsubscribed", "email_complained"})
 
 EMAILING_ACTIONS = frozenset({"send_tailored_proposal", "enrol_in_follow_up_sequence", "keep_in_newsletter"})
 
-FACTOR_BITS = 20
 TOP_FACTORS = 5
 
 COMPLETENESS = ("0.00", "0.14", "0.29", "0.43", "0.57", "0.71", "0.86", "1.00")
 """The share of the seven inputs of fit that are known, by how many are."""
 
 
-@cache
-def factor(half_life: int, age: int) -> int:
-    """What is left of a signal after `age` days: round_half_even(2^20 · 2^(−age/half_life)).
-
-    Computed in decimal with 50 digits, so that every machine gives the same integer.
-    """
-    with localcontext() as context:
-        context.prec = 50
-        left = Decimal(2) ** (FACTOR_BITS - Decimal(age) / half_life)
-        return int(left.to_integral_value(ROUND_HALF_EVEN))
-
-
 def contribution(signal: Signal, age: int, n: int) -> int:
     """The millipoints of `n` signals of one day, `age` days ago."""
-    if age > (FACTOR_BITS + 2) * signal.half_life:
-        return 0  # the factor is; this bounds its cache
-    if signal.per == "day":
-        n = 1
-    return (n * signal.points * 1000 * factor(signal.half_life, age)) >> FACTOR_BITS
+    return ((1 if signal.per == "day" else n) * signal.worth[age]) >> FACTOR_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +54,8 @@ def engagement(counts: Iterable[Count], as_of: date, rules: Rules) -> Engagement
     signals = rules.signals
     factors: dict[str, int] = {}
     for name, day, n in counts:
-        age = max(0, (as_of - day).days)
-        factors[name] = factors.get(name, 0) + contribution(signals[name], age, n)
+        millipoints = contribution(signals[name], (as_of - day).days, n)
+        factors[name] = factors.get(name, 0) + millipoints
     groups = dict.fromkeys(rules.groups, 0)
     for name, millipoints in factors.items():
         groups[signals[name].group] += millipoints
@@ -86,10 +70,10 @@ def all_counts(by_event: Mapping[str | None, Sequence[Count]]) -> Iterable[Count
     """Add up the counts of a sponsor across events and those without one."""
     if len(by_event) == 1:
         return next(iter(by_event.values()))
-    total: Counter[tuple[str, date]] = Counter()
+    total: dict[tuple[str, date], int] = {}
     for counts in by_event.values():
         for signal, day, n in counts:
-            total[signal, day] += n
+            total[signal, day] = total.get((signal, day), 0) + n
     return [(signal, day, n) for (signal, day), n in total.items()]
 
 
@@ -100,9 +84,7 @@ def do_not_email(by_event: Mapping[str | None, Sequence[Count]]) -> bool:
 
 def grade(fit: int, engagement: int, rules: Rules) -> Grade:
     """A letter for fit and a digit for engagement: A1 is best, D3 last."""
-    letter = min(letter for letter, least in rules.grades.fit.items() if fit >= least)
-    digit = min(digit for digit, least in rules.grades.engagement.items() if engagement >= least)
-    return GRADES[3 * "ABCD".index(letter) + digit - 1]
+    return f"{rules.grades.letters[fit]}{rules.grades.digits[engagement]}"  # type: ignore[return-value]
 
 
 def recommended_actions(priority: Priority, gate_closed: bool, rules: Rules) -> list[str]:
@@ -121,6 +103,13 @@ def top_factors(factors: Mapping[str, int], rules: Rules) -> list[dict[str, Any]
         {"signal": name, "millipoints": negated if name in rules.negative_signals else -negated}
         for negated, name in greatest[:TOP_FACTORS]
     ]
+
+
+class Standing(NamedTuple):
+    """What others were last told of a lead."""
+
+    score: int
+    priority: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +150,27 @@ def lead(counts: Sequence[Count], fit: Fit, gate_closed: bool, as_of: date, rule
     )
 
 
-def changed(pair: Pair, previous: Lead | None, current: Lead) -> Derived | None:
+def changed(pair: Pair, previous: Standing | None, current: Lead) -> Derived | None:
     """Tell that a lead is new, or that its score or priority moved; None when neither is so."""
-    if previous is not None and (previous.score, previous.priority) == (current.score, current.priority):
+    if previous == (current.score, current.priority):
         return None
-    data = LeadScoreChanged(
-        sponsor_id=pair[0],
-        event_id=pair[1],
-        score=current.score,
-        priority=current.priority,
-        grade=current.insights["grade"],
-        fit=current.insights["fit"],
-        engagement=current.insights["engagement"],
-        conversion_probability=str(current.conversion_probability),
-        previous_score=previous.score if previous else None,
-        previous_priority=previous.priority if previous else None,
-        top_factors=current.insights["top_factors"],
-        rules_version=current.insights["rules_version"],
-        as_of=current.insights["as_of"],
-    )
-    return Derived(data.TOPIC.name, data.partition_key, data.TYPE, data.model_dump_json().encode())
+    why = current.insights
+    data = {
+        "sponsor_id": pair[0],
+        "event_id": pair[1],
+        "score": current.score,
+        "priority": current.priority,
+        "grade": why["grade"],
+        "fit": why["fit"],
+        "engagement": why["engagement"],
+        "conversion_probability": str(current.conversion_probability),
+        "previous_score": previous and previous.score,
+        "previous_priority": previous and previous.priority,
+        "top_factors": why["top_factors"],
+        "rules_version": why["rules_version"],
+        "as_of": why["as_of"],
+    }  # as LeadScoreChanged has it, which a test checks: validating each one would cost as much as scoring it
+    return Derived(LeadScoreChanged.TOPIC.name, lead_key(*pair), LeadScoreChanged.TYPE, orjson.dumps(data))
 
 
 def tombstone(pair: Pair) -> Derived:

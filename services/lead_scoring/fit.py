@@ -65,9 +65,7 @@ class Fit:
     known: int
 
 
-def fit(
-    sponsor: Sponsor, event: Event, proposal: Proposal | None, similarity: int | None, rules: Rules
-) -> Fit:
+def fit(sponsor: Sponsor, event: Event, proposal: Proposal | None, similarity: int | None, rules: Rules) -> Fit:
     """Add up the seven inputs; `similarity` is in points, None without both embeddings."""
     table = rules.fit
     inputs = (
@@ -115,8 +113,9 @@ def _track_record(sponsor: Sponsor, table: FitRules) -> int:
 
 def _reached(value: N | None, steps: Mapping[N, int]) -> int:
     """The points of the highest step that `value` reaches; 0 below all of them, and for None."""
-    reached = [] if value is None else [step for step in steps if step <= value]
-    return steps[max(reached)] if reached else 0
+    if value is None:
+        return 0
+    return next((points for step, points in steps.items() if value >= step), 0)
 
 
 def _values(sponsor: Sponsor, event: Event, table: FitRules) -> Known:

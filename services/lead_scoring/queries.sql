@@ -77,15 +77,13 @@ FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
 JOIN sponsor_embeddings s ON s.sponsor_id = k.sponsor_id
 JOIN events e ON e.id = k.event_id AND e.embedding IS NOT NULL;
 
--- name: read_leads
--- The leads that the pairs ($1 sponsors, $2 events, side by side) and all pairs of the sponsors $3 have now.
-SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority, l.conversion_probability,
-       l.recommended_actions::text, l.insights::text
+-- name: read_standings
+-- What the rows of the pairs ($1 sponsors, $2 events, side by side) and all rows of the sponsors $3 say now.
+SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority
 FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
 JOIN sponsor_lead_scores l USING (sponsor_id, event_id)
 UNION ALL
-SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority, l.conversion_probability,
-       l.recommended_actions::text, l.insights::text
+SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority
 FROM unnest($3::uuid[]) AS k (sponsor_id)
 JOIN sponsor_lead_scores l USING (sponsor_id);
 
@@ -106,7 +104,7 @@ WHERE ('sponsor', k.sponsor_id) IN (SELECT kind, id FROM present)
   AND ('event', k.event_id) IN (SELECT kind, id FROM present);
 
 -- name: update_leads
--- Leads that changed, by column.
+-- Leads that have a row, by column; one that says the same already is not written.
 UPDATE sponsor_lead_scores l
 SET score = k.score,
     priority = k.priority,
@@ -116,7 +114,11 @@ SET score = k.score,
     scored_at = now()
 FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::numeric[], $6::text[], $7::text[])
     AS k (sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights)
-WHERE l.sponsor_id = k.sponsor_id AND l.event_id = k.event_id;
+WHERE l.sponsor_id = k.sponsor_id
+  AND l.event_id = k.event_id
+  AND (l.score, l.priority, l.conversion_probability, l.recommended_actions, l.insights)
+      IS DISTINCT FROM
+      (k.score, k.priority, k.conversion_probability, k.recommended_actions::jsonb, k.insights::jsonb);
 
 -- name: delete_leads
 -- The pairs ($1 sponsors, $2 events, side by side) that nothing counts for any more.

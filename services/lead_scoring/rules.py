@@ -5,14 +5,15 @@ refused, with every fault that it has.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from importlib.resources import files
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,9 +23,12 @@ from pydantic import (
     model_validator,
 )
 
+from services.lead_scoring.decay import Decay
+
 RULES_FILE = "scoring_rules.v1.yaml"
 
 Grade = Literal["A1", "A2", "A3", "B1", "B2", "B3", "C1", "C2", "C3", "D1", "D2", "D3"]
+Name = TypeVar("Name", Literal["A", "B", "C", "D"], Literal[1, 2, 3])
 Priority = Literal["hot", "warm", "nurture", "cold"]
 
 GRADES: tuple[Grade, ...] = get_args(Grade)
@@ -35,6 +39,10 @@ def _text(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("must be a decimal in quotes")
     return value
+
+
+def _highest_first(steps: dict[Any, int]) -> dict[Any, int]:
+    return dict(sorted(steps.items(), reverse=True))
 
 
 Points = Annotated[StrictInt, Field(ge=0, le=100)]
@@ -55,7 +63,7 @@ class Group(_Part):
     cap: Points | None = None
     floor: Points | None = None
 
-    @property
+    @cached_property
     def limit(self) -> int:
         """The most that the group's sum can be, in millipoints."""
         return 1000 * (self.cap if self.floor is None else self.floor)  # type: ignore[operator]  # one of them is set
@@ -74,6 +82,11 @@ class Signal(_Part):
     points: Annotated[StrictInt, Field(gt=0, le=100)]
     half_life: Annotated[StrictInt, Field(gt=0, le=3650)]
     per: Literal["activity", "day", "message", "order"]
+
+    @cached_property
+    def worth(self) -> Decay:
+        """What one count is worth, by its age in days."""
+        return Decay(self.points, self.half_life)
 
 
 class Match(_Part):
@@ -99,11 +112,11 @@ class Budget(_Part):
 
 
 class TrackRecord(_Part):
-    """Points for what a sponsor did before: each table gives the points from its key upwards."""
+    """Points for what a sponsor did before: each table gives the points from a step upwards, highest first."""
 
-    sponsorships: dict[Annotated[StrictInt, Field(ge=0)], Points]
-    renewal_rate: dict[Exact, Points]
-    average_roi: dict[Exact, Points]
+    sponsorships: Annotated[dict[Annotated[StrictInt, Field(ge=0)], Points], AfterValidator(_highest_first)]
+    renewal_rate: Annotated[dict[Exact, Points], AfterValidator(_highest_first)]
+    average_roi: Annotated[dict[Exact, Points], AfterValidator(_highest_first)]
 
 
 class SharedValues(_Part):
@@ -133,11 +146,25 @@ class FitRules(_Part):
     similarity: Similarity
 
 
+def _by_points(least: dict[Name, int]) -> Sequence[Name]:
+    return [min(name for name, reached in least.items() if points >= reached) for points in range(101)]
+
+
 class Thresholds(_Part):
     """The least fit of each letter and the least engagement of each digit."""
 
     fit: dict[Literal["A", "B", "C", "D"], Points]
     engagement: dict[Literal[1, 2, 3], Points]
+
+    @cached_property
+    def letters(self) -> Sequence[str]:
+        """The letter of each fit from 0 to 100."""
+        return _by_points(self.fit)
+
+    @cached_property
+    def digits(self) -> Sequence[int]:
+        """The digit of each engagement from 0 to 100."""
+        return _by_points(self.engagement)
 
     @model_validator(mode="after")
     def _descend(self) -> Self:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 import asyncpg
 import orjson
 
-from services.lead_scoring.domain import Count, Lead, Pair
+from services.lead_scoring.domain import Count, Lead, Pair, Standing
 from services.lead_scoring.fit import Event, Proposal, Sponsor, exact_similarity_points, similarity_points
 from services.runtime.database import Connection
 from services.runtime.sql import load_queries
@@ -44,9 +44,7 @@ async def mark_pairs(connection: Connection, events: Collection[str]) -> None:
     await connection.execute(QUERIES["mark_pairs"], events)
 
 
-async def read_counts(
-    connection: Connection, sponsors: Collection[str]
-) -> dict[str, dict[str | None, list[Count]]]:
+async def read_counts(connection: Connection, sponsors: Collection[str]) -> dict[str, dict[str | None, list[Count]]]:
     """Read all counts of these sponsors, by sponsor and event (None: about no event)."""
     counts: dict[str, dict[str | None, list[Count]]] = {sponsor: {} for sponsor in sponsors}
     for row in await connection.fetch(QUERIES["read_counts"], sponsors):
@@ -109,20 +107,12 @@ async def read_similarities(connection: Connection, pairs: Collection[Pair], mos
     return points
 
 
-async def read_leads(
+async def read_standings(
     connection: Connection, pairs: Collection[Pair], sponsors: Collection[str]
-) -> dict[Pair, Lead]:
-    """Read the rows that these pairs have, and all rows of these sponsors."""
-    return {
-        (row["sponsor_id"], row["event_id"]): Lead(
-            score=row["score"],
-            priority=row["priority"],
-            conversion_probability=row["conversion_probability"],
-            recommended_actions=orjson.loads(row["recommended_actions"]),
-            insights=orjson.loads(row["insights"]),
-        )
-        for row in await connection.fetch(QUERIES["read_leads"], *_columns(pairs), sponsors)
-    }
+) -> dict[Pair, Standing]:
+    """Read how these pairs stand that have a row, and all pairs of these sponsors that have one."""
+    rows = await connection.fetch(QUERIES["read_standings"], *_columns(pairs), sponsors)
+    return {(sponsor, event): Standing(score, priority) for sponsor, event, score, priority in rows}
 
 
 async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
@@ -133,7 +123,7 @@ async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> No
 
 
 async def update_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
-    """Overwrite the rows of these pairs."""
+    """Write the rows of these pairs, which have one, where they differ."""
     if leads:
         await connection.execute(QUERIES["update_leads"], *_lead_columns(leads))
 

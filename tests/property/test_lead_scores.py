@@ -8,7 +8,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.lead_scoring.domain import Count, all_counts, contribution, engagement, factor, lead
+from services.lead_scoring.decay import factor
+from services.lead_scoring.domain import Count, all_counts, contribution, engagement, lead
 from services.lead_scoring.fit import Fit, exact_similarity_points, similarity_points
 from services.lead_scoring.rules import load_rules
 
@@ -23,9 +24,7 @@ half_lives = st.sampled_from(sorted({signal.half_life for signal in RULES.signal
 
 
 @given(counts, st.randoms(use_true_random=False), st.integers(0, 100), st.booleans())
-def test_counts_in_any_order_give_the_same_lead(
-    some: list[Count], random: Random, fit: int, gate_closed: bool
-) -> None:
+def test_counts_in_any_order_give_the_same_lead(some: list[Count], random: Random, fit: int, gate_closed: bool) -> None:
     shuffled = random.sample(some, len(some))
     assert lead(shuffled, Fit(fit, 3), gate_closed, TODAY, RULES) == lead(some, Fit(fit, 3), gate_closed, TODAY, RULES)
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from services.lead_scoring.decay import factor
 from services.lead_scoring.domain import (
     Count,
     all_counts,
     contribution,
     do_not_email,
     engagement,
-    factor,
     top_factors,
 )
-from services.lead_scoring.rules import load_rules
+from services.lead_scoring.rules import Signal, load_rules
 
 RULES = load_rules()
 TODAY = date(2026, 11, 1)
@@ -45,7 +45,7 @@ def test_a_signal_halves_with_each_half_life_and_is_gone_after_22(half_life: int
     assert [factor(half_life, half_life * n) for n in range(3)] == [1 << 20, 1 << 19, 1 << 18]
     assert factor(half_life, 22 * half_life) == 0
     assert factor(half_life, 21 * half_life - 1) == 1
-    signal = RULES.signals["email_complained"].model_copy(update={"half_life": half_life})
+    signal = Signal(group="negative", points=60, half_life=half_life, per="message")
     assert contribution(signal, 22 * half_life, 10**9) == contribution(signal, 22 * half_life + 1, 10**9) == 0
 
 

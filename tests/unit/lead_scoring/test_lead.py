@@ -1,16 +1,17 @@
 """Both axes together: grade, score, priority, what to do, what is told."""
 
 import json
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import product
 
 import pytest
 
+from contracts.derived import LeadScoreChanged
 from services.lead_scoring.domain import (
     Count,
     Lead,
+    Standing,
     changed,
     grade,
     lead,
@@ -130,17 +131,23 @@ def test_a_new_lead_is_told_without_previous_values() -> None:
     }
 
 
-@pytest.mark.parametrize("before", [{"score": 32}, {"priority": "cold"}])
-def test_a_score_or_a_priority_that_moved_is_told_with_what_it_was(before: dict[str, object]) -> None:
-    previous = replace(some_lead(), **before)  # type: ignore[arg-type]
+def test_what_is_told_keeps_the_contract() -> None:
+    for previous in (None, Standing(1, "hot")):
+        told = changed(PAIR, previous, some_lead())
+        assert told is not None
+        LeadScoreChanged.model_validate_json(told.data or b"")
+
+
+@pytest.mark.parametrize("previous", [Standing(32, "nurture"), Standing(33, "cold")])
+def test_a_score_or_a_priority_that_moved_is_told_with_what_it_was(previous: Standing) -> None:
     told = changed(PAIR, previous, some_lead())
     assert told is not None
     data = json.loads(told.data or b"")
-    assert (data["previous_score"], data["previous_priority"]) == (previous.score, previous.priority)
+    assert (data["previous_score"], data["previous_priority"]) == previous
 
 
 def test_what_moves_neither_score_nor_priority_is_not_told() -> None:
-    assert changed(PAIR, some_lead(fit=55), some_lead(fit=56)) is None
+    assert changed(PAIR, Standing(33, "nurture"), some_lead(fit=56)) is None
 
 
 def test_a_pair_that_is_gone_leaves_a_tombstone_under_its_key() -> None:
