@@ -101,7 +101,7 @@ $(ENVIRONMENT): $(PACKAGES) pyproject.toml
 $(PACKAGES): requirements.lock
 	@infra/local/require python $(PYTHON)
 	@echo "Installing the Python packages into .venv …"
-	@$(PYTHON) -m venv --clear .venv
+	@$(PYTHON) -m venv .venv
 	@$(PIP) --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
