@@ -64,10 +64,8 @@ async def database(settings: Settings, *, as_owner: bool = False, size: int = 2)
 
     Raises Failure where Postgres cannot be reached.
     """
-    if as_owner:
-        settings = settings.model_copy(update={"database_role": False})
     try:
-        pool = await connect_pool(settings, "operator", size=size)
+        pool = await connect_pool(settings, "operator", size=size, as_owner=as_owner)
     except OSError as error:
         raise Failure(
             "Postgres cannot be reached", str(error), "Is it up? Check EVENTOS_DATABASE_URL (`eventos config`)."

@@ -86,16 +86,17 @@ def patiently(passing: Callable[[BaseException], bool]) -> AsyncRetrying:
     return AsyncRetrying(retry=retry_if_exception(passing), wait=wait, reraise=True)
 
 
-async def connect_pool(settings: Settings, service: str, *, size: int | None = None) -> Pool:
+async def connect_pool(settings: Settings, service: str, *, size: int | None = None, as_owner: bool = False) -> Pool:
     """Open a pool whose sessions belong to `service`: its role, its time limits, JSON as Python objects.
 
+    Sessions `as_owner` keep the rights of the address they connect with: for loading rows that upstream systems own.
     Raises the error of the first connection; the caller decides how long to wait for a database that is down.
     """
     return await asyncpg.create_pool(
         settings.database_url.get_secret_value(),
         min_size=1,
         max_size=size or settings.database_pool_size,
-        server_settings=_session(settings, service),
+        server_settings=_session(service, as_owner=as_owner),
         init=_set_codecs,
         timeout=10,
         command_timeout=60,
@@ -105,7 +106,7 @@ async def connect_pool(settings: Settings, service: str, *, size: int | None = N
 async def connect(settings: Settings, service: str) -> OwnConnection:
     """Open one connection outside the pool, for what holds it for long: listening, and the relay's lock."""
     connection = await asyncpg.connect(
-        settings.database_url.get_secret_value(), server_settings=_session(settings, service), timeout=10
+        settings.database_url.get_secret_value(), server_settings=_session(service), timeout=10
     )
     await _set_codecs(connection)
     return connection
@@ -119,8 +120,8 @@ async def fetch_one(connection: Connection, query: str, *arguments: object) -> a
     return row
 
 
-def _session(settings: Settings, service: str) -> dict[str, str]:
-    role = {"role": f"eventos_{service}"} if settings.database_role else {}
+def _session(service: str, *, as_owner: bool = False) -> dict[str, str]:
+    role = {} if as_owner else {"role": f"eventos_{service}"}
     return role | {
         "application_name": f"eventos-{service}",
         "search_path": SEARCH_PATH,

@@ -97,7 +97,7 @@ async def _work(
     pool = await _patient_pool(service.name, settings, metrics, pulse)
     ready.pool = pool
     try:
-        await _check_role(pool, service.name, settings)
+        await _check_role(pool, service.name)
         tools = Tools(settings, pool, metrics, pulse)
         await _run(service, await service.build(tools), tools, stopping)
     finally:
@@ -183,11 +183,11 @@ async def _patient_pool(service: str, settings: Settings, metrics: ServiceMetric
     return pool
 
 
-async def _check_role(pool: Pool, service: str, settings: Settings) -> None:
+async def _check_role(pool: Pool, service: str) -> None:
     """Refuse to run as a role that row security hides rows from: it would dead-letter everything."""
     async with pool.acquire() as connection:
         row = await fetch_one(connection, queries["own_role"])
-    if settings.database_role and row["name"] != f"eventos_{service}":
+    if row["name"] != f"eventos_{service}":
         raise ConfigurationError(f"EVENTOS_DATABASE_URL: connected as {row['name']}, not as eventos_{service}")
     if not row["sees_all_rows"]:
         raise ConfigurationError(

@@ -30,7 +30,6 @@ class Settings(BaseSettings):
     kafka_ca_file: str | None = Field(None, description="PEM file of the authority behind the brokers' certificates")
     database_url: SecretStr = Field(description="postgresql:// URL; a Unix socket as ?host=/folder")
     database_pool_size: int = Field(4, ge=1, le=100, description="connections that one process keeps at most")
-    database_role: bool = Field(True, description="take the service's own role after connecting")
     topic_prefix: str = Field("eventos.", pattern=r"^[a-zA-Z0-9._-]*$", description="before each topic and group name")
 
     batch_records: int = Field(4000, ge=1, le=50_000, description="most records in one transaction")
