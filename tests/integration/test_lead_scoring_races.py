@@ -4,9 +4,15 @@ from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
 import pytest
+from pydantic import SecretStr
 
-from services.runtime.database import Connection
+from services.lead_scoring.app import build
+from services.runtime.database import Connection, connect_pool
+from services.runtime.health import Pulse
+from services.runtime.metrics import ServiceMetrics
 from services.runtime.projection import Key
+from services.runtime.service import Tools
+from services.runtime.settings import Settings
 from tests.support.crm import add_event, add_sponsor
 from tests.support.databases import connect
 from tests.support.leads import (
@@ -233,6 +239,17 @@ async def test_a_round_under_way_as_of_the_old_day_ends_before_the_turn_looks_at
     assert await as_of(connection) == {TODAY.isoformat()}
     await drain(connection)
     assert await as_of(connection) == {TOMORROW.isoformat()}
+
+
+async def test_the_service_begins_the_day_before_it_scores_anything(connection: Connection, database_url: str) -> None:
+    settings = Settings(kafka_bootstrap_servers="none:1", database_url=SecretStr(database_url), as_of=TODAY)
+    pool = await connect_pool(settings, "lead_scoring")
+    try:
+        parts = await build(Tools(settings, pool, ServiceMetrics("lead_scoring"), Pulse(60)))
+    finally:
+        await pool.close()
+    assert [view.name for view in parts.views] == ["lead_scores"]
+    assert await connection.fetchval("SELECT value #>> '{}' FROM control WHERE name = 'as_of'") == "2026-11-01"
 
 
 async def test_a_turn_that_comes_again_disturbs_no_round(connection: Connection, other: Connection) -> None:
