@@ -83,9 +83,19 @@ class Intake:
         Waits out transient faults for as long as they last. Raises SkippedRecordsError, and whatever is nobody's
         fault but ours (`Fault.STOP`); then nothing of the failing part was written.
         """
-        ordered = sorted(batches, key=lambda batch: (batch.partition, batch.follows))
-        items = [self._decode(record) for batch in ordered for record in batch.records]
-        follows = {batch.partition: batch.follows for batch in reversed(ordered)}
+        items: list[Item] = []
+        follows: dict[int, int] = {}
+        ends: dict[int, int] = {}
+        for batch in sorted(batches, key=lambda batch: (batch.partition, batch.follows)):
+            follows.setdefault(batch.partition, batch.follows)
+            end = ends.setdefault(batch.partition, batch.follows)
+            if batch.follows > end:
+                raise SkippedRecordsError(self._skipped(batch.partition, batch.follows, end))
+            # What was read again after a seek overlaps with what waited: each record counts once.
+            fresh = [record for record in batch.records if record.offset >= end]
+            items += map(self._decode, fresh)
+            if fresh:
+                ends[batch.partition] = fresh[-1].offset + 1
         return await self._settle(items, follows)
 
     def _decode(self, record: Record) -> Item:
@@ -181,16 +191,18 @@ class Intake:
     def _beyond(self, fence: Mapping[int, Position], items: Sequence[Item], follows: Mapping[int, int]) -> list[Item]:
         """Drop what is already past; refuse what does not follow. A fenced batch is a late one, or a second look."""
         for partition, offset in follows.items():
-            if partition not in fence or fence[partition].next_offset < offset:
-                raise SkippedRecordsError(
-                    f"{self._topic_name}-{partition}: a batch follows offset {offset}, but the stored position is "
-                    f"{fence[partition].next_offset if partition in fence else 'absent'}; it must be read again"
-                )
+            stored = fence.get(partition)
+            # Of a stopped partition nothing is settled, so that nothing of it can be skipped.
+            if stored is None or (stored.next_offset < offset and not stored.stopped_reason):
+                raise SkippedRecordsError(self._skipped(partition, offset, stored.next_offset if stored else "absent"))
         running = {partition: p.next_offset for partition, p in fence.items() if not p.stopped_reason}
         fresh = [i for i in items if i.record.offset >= running.get(i.record.partition, i.record.offset + 1)]
         if len(fresh) < len(items):
             self._metrics.fenced()
         return fresh
+
+    def _skipped(self, partition: int, follows: int, position: int | str) -> str:
+        return f"{self._topic_name}-{partition}: a batch follows offset {follows}, but the position is {position}"
 
     def _tally(self, fence: Mapping[int, Position], fresh: Sequence[Item], verdicts: Sequence[Verdict]) -> list[Tally]:
         """Count outcomes; end the batch at the record that reaches the limit of refusals in a row, not one later."""
