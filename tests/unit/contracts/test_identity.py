@@ -86,16 +86,21 @@ def test_another_type_or_instant_is_a_conflict_and_extensions_are_not_compared()
     assert len(event.content_hash) == 16
 
 
-def test_big_integers_are_told_apart_in_binary_mode_too() -> None:
-    attributes = {"specversion": "1.0", "id": "1", "source": "/crm", "type": "eventos.sponsor.note_added.v1"}
-    headers = [(f"ce_{name}", text.encode()) for name, text in {**attributes, "time": "2026-10-01T09:30:00Z"}.items()]
-    events = [
-        decode(SPONSOR_ACTIVITY, f'{{"sponsor_id": "{SPONSOR_ID}", "a": {n}}}'.encode(), headers, LATEST)
-        for n in (BIG, BIG[:-1] + "1")
+def test_big_integers_are_compared_in_data_alone_and_in_both_modes() -> None:
+    structured = _event(f'"a": {BIG}')
+    headers = [
+        *((f"ce_{name}", getattr(structured, name).encode()) for name in ("id", "source", "type")),
+        *(("ce_specversion", b"1.0"), ("ce_time", b"2026-10-01T09:30:00Z")),
     ]
+    binary, other = (
+        decode(SPONSOR_ACTIVITY, f'{{"a": {number}, "sponsor_id": "{SPONSOR_ID}"}}'.encode(), headers, LATEST)
+        for number in (BIG, BIG[:-1] + "1")
+    )
 
-    assert all(isinstance(event, Event) for event in events)
-    assert len({event.content_hash for event in events if isinstance(event, Event)}) == 2
+    assert isinstance(binary, Event)
+    assert isinstance(other, Event)
+    assert binary.content_hash == structured.content_hash != other.content_hash
+    assert _event(f'"a": {BIG}', subject="x", id="2").content_hash == structured.content_hash
 
 
 def test_facts_rank_by_time_then_source_then_id() -> None:
