@@ -76,13 +76,13 @@ INSERT INTO agent_sales_activities (
     input_data, output_data, status, required_human_review, escalation_reason
 )
 SELECT
-    id, created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
-    input_data, output_data, status, required_human_review, escalation_reason
+    activity.id, activity.created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
+    input_data, output_data, activity.status, required_human_review, escalation_reason
 FROM batch_activities AS activity
-WHERE
-    EXISTS (SELECT FROM sponsors WHERE sponsors.id = activity.sponsor_id)
-    AND (event_id IS NULL OR EXISTS (SELECT FROM events WHERE events.id = activity.event_id))
-ORDER BY id
+JOIN sponsors ON sponsors.id = activity.sponsor_id
+LEFT JOIN events ON events.id = activity.event_id
+WHERE events.id IS NOT DISTINCT FROM activity.event_id
+ORDER BY activity.id
 ON CONFLICT (id, created_at) DO UPDATE SET
     activity_type = excluded.activity_type,
     event_id = excluded.event_id,
