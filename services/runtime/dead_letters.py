@@ -25,38 +25,38 @@ async def write(
 ) -> int:  # fmt: skip
     """Store the refused records of a batch and put them in the outbox; return how many there were.
 
-    Applying an identity resolves the letters that it left before: those of earlier batches here, those earlier in
-    this batch by being born resolved.
+    An identity that is applied, or turns out to have been, resolves the letters that it left: those of earlier
+    batches here, those earlier in this batch by being born resolved.
     """
-    applied = {(v.source, v.id): index for index, v in enumerate(verdicts) if isinstance(v, Event)}
-    if applied:
+    settled = {
+        (item.decoded.source, item.decoded.id): index
+        for index, (item, verdict) in enumerate(zip(items, verdicts, strict=True))
+        if isinstance(item.decoded, Event) and not isinstance(verdict, Refused)
+    }
+    if settled:
         await connection.execute(
-            queries["resolve_letters"], [source for source, _ in applied], [id_ for _, id_ in applied]
+            queries["resolve_letters"], [source for source, _ in settled], [id_ for _, id_ in settled]
         )
     letters = [
-        _row(service, topic, item, verdict, references, resolved=_later(applied, verdict, index))
+        _row(service, topic, item, verdict, references, resolved=_later(settled, verdict, index))
+        + _forward(item.record, verdict)
         for index, (item, verdict) in enumerate(zip(items, verdicts, strict=True))
         if isinstance(verdict, Refused)
     ]
     if letters:
         await connection.executemany(queries["add_letter"], letters)
-        await connection.executemany(queries["forward_letter"], [_forward(*pair) for pair in _refused(items, verdicts)])
     return len(letters)
 
 
 def encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
-    """Record headers in the form that JSON can keep."""
-    return [(name, None if value is None else b64encode(value).decode()) for name, value in headers]
+    """Record headers in the form that JSON in Postgres can keep."""
+    return [(_storable(name), None if value is None else b64encode(value).decode()) for name, value in headers]
 
 
-def _refused(items: Sequence[Item], verdicts: Sequence[Verdict]) -> list[tuple[Record, Refused]]:
-    return [(i.record, v) for i, v in zip(items, verdicts, strict=True) if isinstance(v, Refused)]
-
-
-def _later(applied: dict[tuple[str, str], int], refused: Refused, index: int) -> bool:
-    if refused.source is None or refused.id is None:
+def _later(settled: dict[tuple[str, str], int], refused: Refused, index: int) -> bool:
+    if refused.source is None or refused.id is None or refused.reason is Reason.EVENT_ID_CONFLICT:
         return False
-    return applied.get((refused.source, refused.id), -1) > index
+    return settled.get((refused.source, refused.id), -1) > index
 
 
 def _row(
@@ -74,9 +74,7 @@ def _row(
         datetime.fromtimestamp(record.timestamp / 1000, UTC),
         refused.reason,
         refused.detail,
-        _storable(refused.source),
-        _storable(refused.id),
-        _storable(refused.type),
+        *(None if text is None else _storable(text) for text in (refused.source, refused.id, refused.type)),
         _missing(item.decoded, refused.reason, references),
         "resolved" if resolved else "pending",
     )
@@ -90,13 +88,13 @@ def _missing(decoded: Event[Any] | Refused, reason: Reason, references: Referenc
     return sponsor if reason is Reason.UNKNOWN_SPONSOR else event
 
 
-def _storable(text: str | None) -> str | None:
-    """Postgres keeps no U+0000; the raw bytes of the record keep everything."""
-    return None if text is None else text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+def _storable(text: str) -> str:
+    """Postgres keeps no U+0000; the raw bytes of the record keep what they held."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def _forward(record: Record, refused: Refused) -> tuple[Any, ...]:
-    """The outbox row that sends the record, as it was, to the dead-letters topic with what was wrong."""
+    """What more the outbox row has that sends the record, as it was, to the dead-letters topic with what was wrong."""
     why: dict[str, str] = {
         "eventos-reason": refused.reason,
         "eventos-detail": refused.detail,
@@ -106,4 +104,4 @@ def _forward(record: Record, refused: Refused) -> tuple[Any, ...]:
     }
     headers = [*record.headers, *((name, text.encode("utf-8", "replace")) for name, text in why.items())]
     readable = "" if record.key is None else record.key.decode("utf-8", "replace").replace("\x00", "")
-    return DEAD_LETTERS.name, readable, record.key, record.value, encode_headers(headers)
+    return DEAD_LETTERS.name, readable, encode_headers(headers)

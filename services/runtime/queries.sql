@@ -72,25 +72,26 @@ SELECT source, id, content_hash
   JOIN unnest($1::text[], $2::text[]) AS claimed (source, id) USING (source, id)
 
 -- name: add_letter
--- One refused record. Reading a record again leaves its letter as it is.
-INSERT INTO dead_letters (service, topic, partition, record_offset, key, value, headers, appended_at,
-                          reason, detail, source, event_identity, type, missing_id, status)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-    ON CONFLICT (topic, partition, record_offset, appended_at) DO NOTHING
-
--- name: forward_letter
--- A refused record on its way to the dead-letters topic.
+-- One refused record, and its way to the dead-letters topic ($16). Reading a record again leaves its letter as it is,
+-- and sends nothing.
+WITH added AS (
+    INSERT INTO dead_letters (service, topic, partition, record_offset, key, value, headers, appended_at,
+                              reason, detail, source, event_identity, type, missing_id, status)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        ON CONFLICT (topic, partition, record_offset, appended_at) DO NOTHING
+ RETURNING key, value)
 INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
-VALUES ($1, $2, $3, $4, $5)
+SELECT $16, $17, key, value, $18 FROM added
 
 -- name: resolve_letters
--- These identities have been applied: whatever letters they left are closed.
+-- These identities are applied: whatever letters they left are closed, save those that say with what they conflict.
 UPDATE dead_letters
    SET status = 'resolved', updated_at = now()
   FROM unnest($1::text[], $2::text[]) AS applied (source, id)
  WHERE dead_letters.source = applied.source
    AND dead_letters.event_identity = applied.id
    AND dead_letters.status IN ('pending', 'requeued')
+   AND dead_letters.reason <> 'event_id_conflict'
 
 -- name: take_up_letters
 -- Letters whose missing sponsor or event has come: send their records again, through the outbox.

@@ -20,7 +20,9 @@ _numbers = count()
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-def event(topic: Topic, name: str, *, id: str | None = None, source: str = "/test", minute: float = 0, **data: Any) -> bytes:  # fmt: skip
+def event(
+    topic: Topic, name: str, *, id: str | None = None, source: str = "/test", minute: float = 0, **data: Any
+) -> bytes:
     """Make the value of a record that tells of `name`, which happened `minute` minutes after NOON."""
     return orjson.dumps(
         {
