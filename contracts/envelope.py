@@ -10,10 +10,10 @@ from uuid import UUID, uuid5
 
 from pydantic import ValidationError
 
-from contracts import strict_json
 from contracts.fields import Data, first_fault
 from contracts.refusals import Reason
 from contracts.registry import EVENT_TYPES
+from contracts.strict_json import NotJson, canonical, may_be_rounded, parse, parse_exactly
 from contracts.topics import Topic
 
 MAX_VALUE_BYTES = 65_536
@@ -91,8 +91,8 @@ def decode(
     if len(value) > MAX_VALUE_BYTES:
         return Refused(Reason.OVERSIZED, f"value: has {len(value)} bytes, more than {MAX_VALUE_BYTES}")
     try:
-        document = strict_json.parse(value)
-    except strict_json.NotJson as error:
+        document = parse(value)
+    except NotJson as error:
         return Refused(Reason.NOT_JSON, f"value: {error}")
 
     by_name = dict(headers)
@@ -121,10 +121,10 @@ def decode(
     if time > latest:
         return _refused(Reason.TIME_IN_FUTURE, f"time: is after {latest.isoformat()}", attributes)
 
-    content = strict_json.canonical([type_name, time, data])
-    if strict_json.may_be_rounded(content):
-        exact = strict_json.parse_exactly(value)
-        content = strict_json.canonical([type_name, time, exact if binary else exact["data"]])
+    content = canonical([type_name, time, data])
+    if may_be_rounded(content):
+        exact = parse_exactly(value)
+        content = canonical([type_name, time, exact if binary else exact["data"]])
     return Event(
         attributes["source"],
         attributes["id"],
