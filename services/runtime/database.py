@@ -45,6 +45,7 @@ _BY_CLASS = {
     "25": Fault.TRANSIENT,  # invalid transaction state: 25P03, an idle transaction was ended
     "40": Fault.TRANSIENT,  # serialization failure, deadlock
     "53": Fault.TRANSIENT,  # insufficient resources: disk full, too many connections
+    "54": Fault.POISON,  # program limit exceeded: a row too large for its index
     "57": Fault.TRANSIENT,  # operator intervention: shutdown, cannot connect now
     "58": Fault.TRANSIENT,  # system error: I/O
     "XX": Fault.STOP,

@@ -140,7 +140,6 @@ async def test_what_is_stored_is_what_is_read_again(service: Connection) -> None
     assert await messages(service) == states(facts)
 
 
-@pytest.mark.xfail(strict=True, reason="email_events_pkey holds 2,704 bytes at most, and such a fact's key has 3,060")
 async def test_a_fact_is_kept_whatever_its_texts_are_as_long_as_they_may_be(service: Connection) -> None:
     """Texts that do not compress, of characters of four bytes."""
     random = Random(6)

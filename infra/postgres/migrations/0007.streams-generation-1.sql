@@ -122,10 +122,13 @@ CREATE TABLE streams_g1.email_events (
     machine boolean NOT NULL DEFAULT false,
     bounce_kind text CHECK (bounce_kind IN ('hard', 'soft')),
     recipient_hash text,
-    url text,
-    PRIMARY KEY (message_id, source, id) -- all facts of a message lie together
+    url text
 );
-COMMENT ON TABLE streams_g1.email_events IS 'Every fact about every e-mail; written by email_engagement.';
+COMMENT ON TABLE streams_g1.email_events IS
+    'Every fact about every e-mail; written by email_engagement. That no identity comes twice is the ledger''s word.';
+CREATE INDEX email_events_message ON streams_g1.email_events (message_id);
+COMMENT ON INDEX streams_g1.email_events_message IS
+    'The facts of a message. The three texts of its identity would not fit into one index row.';
 
 -- fillfactor: a message is written when sent and updated as it is delivered, opened and answered.
 CREATE TABLE streams_g1.email_messages (
