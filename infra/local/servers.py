@@ -58,7 +58,7 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    def wait_until(self, ready: Callable[[], bool], timeout: float = 60.0) -> None:
+    def wait_until(self, ready: Callable[[], bool], timeout: float = 120.0) -> None:
         """Poll `ready` until it is true. Raises ServerError when the server ends or after `timeout` s."""
         deadline = time.monotonic() + timeout
         while not ready():
