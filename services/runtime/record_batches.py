@@ -172,6 +172,9 @@ class BatchApp(faust.App):
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
 
+    def _create_directories(self) -> None:
+        """Make none: nothing is kept on disk."""
+
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         await self.drain()
 

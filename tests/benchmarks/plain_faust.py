@@ -6,6 +6,7 @@ the position is Kafka's. Run as `python -m tests.benchmarks.plain_faust SERVICE`
 
 import asyncio
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -37,6 +38,7 @@ async def main(name: str) -> None:
         f"plain-{name}",
         broker=f"kafka://{settings.kafka_bootstrap_servers}",
         store="memory://",
+        datadir=tempfile.gettempdir(),
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
