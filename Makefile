@@ -66,6 +66,10 @@ format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
+.PHONY: bench-intake
+bench-intake: setup ## How fast each intake service is, beside a plain Faust agent with the same effects (10 minutes)
+	@exec $(BIN)/python -m tests.benchmarks.intake_speed $(OPTIONS)
+
 .PHONY: migrate
 migrate: setup ## Bring the database at EVENTOS_DATABASE_URL, or the local one, to the newest migration
 	@exec $(BIN)/eventos migrate

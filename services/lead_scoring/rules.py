@@ -198,7 +198,7 @@ class Actions(_Part):
 
 
 class Rules(_Part):
-    """One version of the scoring rules (scoring.md says how the numbers combine)."""
+    """One version of the scoring rules (README.md says how the numbers combine)."""
 
     version: Annotated[StrictInt, Field(ge=1)]
     groups: dict[str, Group]

@@ -13,7 +13,7 @@ import typer
 from contracts.refusals import Reason
 from contracts.topics import TOPICS
 from services.operator.moments import moment
-from services.operator.output import WRONG_USAGE, Failure, note, out, print_json, print_table
+from services.operator.output import WRONG_USAGE, Failure, note, out, print_fields, print_json, print_table
 from services.operator.surroundings import database, settings_of_command
 from services.runtime.database import Pool
 from services.runtime.settings import Settings
@@ -97,7 +97,7 @@ def show_command(number: Annotated[int, typer.Argument(metavar="ID")], as_json: 
     if as_json:
         print_json(letter)
         return
-    print_table(("field", ""), ((name, _shown(value)) for name, value in letter.items() if name != "value"))
+    print_fields((name, _shown(value)) for name, value in letter.items() if name != "value")
     out().print()
     out().print(pretty(letter["value"]), markup=False, soft_wrap=True)
 

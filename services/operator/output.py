@@ -60,6 +60,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     out().print(as_table(columns, rows, title=title))
 
 
+def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
+    """Print names and values, a line each."""
+    table = as_table(("", ""), fields)
+    table.show_header = False
+    out().print(table)
+
+
 def as_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> Table:
     """Make a table of rows; None is shown as a dash."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")

@@ -13,7 +13,7 @@ from contracts.envelope import Event, decode
 from contracts.fields import Data
 from services.operator import kafka_clients
 from services.operator.kafka_clients import Reader
-from services.operator.output import FAILED, out, print_json, print_table
+from services.operator.output import FAILED, out, print_fields, print_json, print_table
 from services.operator.standing import INTAKE_TOPICS
 from services.operator.surroundings import database, settings_of_command
 from services.operator.verdicts import latest_time
@@ -127,7 +127,7 @@ def _print(found: Receipt) -> None:
         lines["applied by"] = row["service"]
         lines["at"] = _time(row["applied_at"])
         lines["record"] = f"{row['topic']} partition {row['partition']} offset {row['record_offset']}"
-    print_table(("", ""), lines.items())
+    print_fields(lines.items())
     for title, rows in (("facts", found.facts), ("views as they stand", found.views)):
         if rows:
             out().print()

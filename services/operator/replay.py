@@ -8,7 +8,7 @@ import typer
 
 from services.operator import kafka_clients
 from services.operator.moments import moment
-from services.operator.output import WRONG_USAGE, Failure, note, print_json, print_table, progress
+from services.operator.output import WRONG_USAGE, Failure, note, print_fields, print_json, progress
 from services.operator.processes import INTAKE_SERVICES
 from services.operator.redelivery import Outcome, redeliver, starts_from
 from services.operator.standing import INTAKE_TOPICS
@@ -102,7 +102,7 @@ def _tell(outcome: Outcome, as_json: bool) -> None:
         ("digest before", outcome.digest_before),
         ("digest after", outcome.digest_after),
     ]
-    print_table(("", ""), rows)
+    print_fields(rows)
     if outcome.unchanged:
         note("the tables are as they were: nothing was missing")
     elif outcome.counts.get("applied"):

@@ -25,7 +25,7 @@ IDENTITIES = {
     "sequences": ("id",),
     "proposals": ("id",),
     "sales_activities": ("message_id",),
-    "sponsorships": ("sponsor_id", "event_id", "package_level", "amount", "currency"),
+    "sponsorships": ("amount", "currency", "event_id", "package_level", "sponsor_id"),
     "dead_letters": ("topic", "reason"),
 }
 """Each list of the state, and what its rows are sorted by."""

@@ -1,4 +1,4 @@
-"""contracts.md read a second time, in the plainest and slowest way: what a record in structured mode should get."""
+"""The contract read a second time, in the plainest and slowest way: what a record in structured mode should get."""
 
 import re
 from collections.abc import Callable
