@@ -118,7 +118,7 @@ async def test_offsets_of_a_topic_made_anew_make_letters_of_their_own(
         await it.process(batch(0, 0, b"{"))
         await connection.execute("UPDATE stream_offsets SET next_offset = 0")
         (again,) = batch(0, 0, b"{").records
-        again.timestamp += int(timedelta(days=1).total_seconds() * 1000)  # type: ignore[misc]
+        again.timestamp += int(timedelta(days=1).total_seconds() * 1000)
         await it.process(RecordBatch(0, [again], 0))
 
     assert (len(await letters(connection)), len(await outbox(connection))) == (2, 2)

@@ -178,7 +178,7 @@ async def test_identities_are_claimed_in_key_order_so_that_batches_never_wait_cr
                 first.process(batch(0, round * 200, *shuffled)),
                 second.process(batch(1, round * 200, *reversed(shuffled))),
             )
-        retries = [it.metrics.database_retries.collect()[0].samples for it in (first, second)]
+        retries = [next(iter(it.metrics.database_retries.collect())).samples for it in (first, second)]
 
     outcomes = await stored(connection)
     assert outcomes[0][1] + outcomes[1][1] == outcomes[0][2] + outcomes[1][2] == 1000
