@@ -76,9 +76,8 @@ def explain(error: Exception) -> Failure | None:
         case typer.Exit() | typer.Abort() | typer.BadParameter():
             return None
         case ConfigurationError():
-            return Failure(
-                "the configuration is not valid", str(error), "`eventos config` lists every setting.", WRONG_USAGE
-            )
+            remedy = "`eventos config` lists every setting; `eventos up` starts servers of its own."
+            return Failure("the configuration is not valid", str(error), remedy, WRONG_USAGE)
         case ServerError():
             return Failure("the local stack failed", str(error))
         case asyncpg.InvalidCatalogNameError() | asyncpg.InvalidAuthorizationSpecificationError():

@@ -35,6 +35,8 @@ def as_tables(activity: Activity, children: Sequence[Child], footer: str) -> Ren
         rows = ((row["id"], row["topic"], row["reason"], row["detail"]) for row in activity.letters)
         parts.append(as_table(("#id", "topic", "reason", "detail"), rows, title="Refused last"))
     stopped = [p for p in activity.standing.partitions if p.stopped_reason]
+    if activity.standing.parked_keys:
+        parts.append(Text(f"{activity.standing.parked_keys} keys are parked: `eventos status`", style="bold red"))
     parts += [
         Text(f"{p.service} stopped {p.topic} {p.partition}: {p.stopped_reason}", style="bold red") for p in stopped
     ]
@@ -45,9 +47,11 @@ def as_tables(activity: Activity, children: Sequence[Child], footer: str) -> Ren
 def _services(activity: Activity, children: Sequence[Child]) -> Table:
     now, flows = activity.standing, {flow.service: flow for flow in activity.flows}
     waiting = {
-        "lead_scoring": f"{now.marks_pending:,} stale marks",
-        "event_dashboards": f"{now.parked_keys:,} parked keys",
-        "outbox_relay": f"{now.outbox_pending:,} to send",
+        "sponsor_activity": f"{now.marks.get('proposal_views', 0):,} proposals",
+        "email_engagement": f"{now.marks.get('email_subjects', 0):,} subjects of e-mails",
+        "lead_scoring": f"{now.marks.get('lead_scores', 0):,} leads",
+        "event_dashboards": f"{now.marks.get('dashboards', 0):,} dashboards",
+        "outbox_relay": f"{now.outbox_pending:,} derived events",
     }
     rows = []
     for service in dict.fromkeys(child.service for child in children):
@@ -64,7 +68,16 @@ def _services(activity: Activity, children: Sequence[Child]) -> Table:
             else ("", "", "", "", "")
         )
         rows.append((service, _processes(service, children), *figures, waiting.get(service, "")))
-    columns = ("service", "processes", "#records/s", "#lag", "#applied", "#duplicate", "#refused", "waiting")
+    columns = (
+        "service",
+        "processes",
+        "#records/s",
+        "#lag",
+        "#applied",
+        "#duplicate",
+        "#refused",
+        "to bring up to date",
+    )
     return as_table(columns, rows)
 
 

@@ -10,7 +10,8 @@ ORDER BY service, topic, partition
 -- What waits anywhere between a position and Kafka's derived topics.
 SELECT (SELECT count(*) FROM outbox) AS outbox_pending,
        (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM outbox) AS outbox_age,
-       (SELECT count(*) FROM stale_marks) AS marks_pending,
+       (SELECT coalesce(jsonb_object_agg(projection, n), '{}')
+        FROM (SELECT projection, count(*) AS n FROM stale_marks GROUP BY projection) AS marks) AS marks,
        (SELECT extract(epoch FROM now() - min(marked_at))::float8 FROM stale_marks) AS marks_age,
        (SELECT count(*) FROM parked_keys) AS parked_keys,
        (SELECT count(*) FROM dead_letters WHERE status = 'pending') AS dead_letters_pending,

@@ -45,12 +45,12 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All partitions, and how much waits. Ages are in seconds, None where nothing waits."""
+    """All partitions, and how much waits; `marks` by projection. Ages are in seconds, None where nothing waits."""
 
     partitions: tuple[Partition, ...]
     outbox_pending: int
     outbox_age: float | None
-    marks_pending: int
+    marks: Mapping[str, int]
     marks_age: float | None
     parked_keys: int
     dead_letters_pending: int
@@ -60,6 +60,11 @@ class Standing:
     def lag(self) -> int:
         """Offsets still to be consumed, over all partitions."""
         return sum(partition.lag for partition in self.partitions)
+
+    @property
+    def marks_pending(self) -> int:
+        """Stale marks, over all projections."""
+        return sum(self.marks.values())
 
     @property
     def idle(self) -> bool:

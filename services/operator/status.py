@@ -78,9 +78,9 @@ def _row(partition: Partition, lags: Mapping[TopicPartition, float]) -> tuple[An
 def _print_waiting(now: Standing, parked: Sequence[Mapping[str, Any]], letters: Sequence[Mapping[str, Any]]) -> None:
     out().print()
     rows = [
-        ("stale marks", now.marks_pending, _age(now.marks_age), "views that are not up to date"),
-        ("outbox", now.outbox_pending, _age(now.outbox_age), "derived events that are not sent"),
-        ("parked keys", now.parked_keys, "", "keys that a projection failed on"),
+        ("stale marks", now.marks_pending, _age(now.marks_age), _marks(now.marks)),
+        ("outbox", now.outbox_pending, _age(now.outbox_age), "derived events to send"),
+        ("parked keys", now.parked_keys, "", "what a projection failed on"),
         ("dead letters", now.dead_letters_pending, "", "`eventos dead-letters list`"),
     ]
     print_table(("waiting", "#count", "#oldest s", ""), rows)
@@ -95,6 +95,11 @@ def _print_waiting(now: Standing, parked: Sequence[Mapping[str, Any]], letters: 
         columns = ("projection", "kind", "key", "other", "#attempts", "retry at", "error")
         names = ("projection", "kind", "key", "other", "attempts", "retry_at", "error")
         print_table(columns, (tuple(row[name] for name in names) for row in parked))
+
+
+def _marks(marks: Mapping[str, int]) -> str:
+    by_projection = ", ".join(f"{name} {count}" for name, count in sorted(marks.items()))
+    return by_projection or "all views are up to date"
 
 
 def _age(seconds: float | None) -> str:
@@ -113,4 +118,11 @@ def _as_data(
         row["lag_seconds"] = lags.get(
             TopicPartition(partition.topic, partition.partition), None if partition.lag else 0.0
         )
-    return {**data, "idle": now.idle, "parked": [dict(r) for r in parked], "dead_letters": [dict(r) for r in letters]}
+    return {
+        **data,
+        "marks_pending": now.marks_pending,
+        "lag": now.lag,
+        "idle": now.idle,
+        "parked": [dict(r) for r in parked],
+        "dead_letters": [dict(r) for r in letters],
+    }

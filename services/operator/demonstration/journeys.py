@@ -52,7 +52,7 @@ def email(random: Random, message: str, about: dict[str, Any]) -> Journey:
         yield step(HOUR, "complained")
 
 
-def visitor(random: Random, name: str, event: dict[str, Any], sponsor: str | None) -> Journey:
+def visitor(random: Random, name: str, event: dict[str, Any], sponsor: str | None, sold_out: bool) -> Journey:
     """One visitor: looks at the page, begins to order, pays, comes; sometimes wants the money back."""
     on = {"event_id": event["id"]}
 
@@ -61,7 +61,7 @@ def visitor(random: Random, name: str, event: dict[str, Any], sponsor: str | Non
 
     for _ in range(random.randint(1, 4)):
         yield step(10 * MINUTE, "page_viewed", session_id=f"s-{name}")
-    if random.random() > 0.22:
+    if sold_out or random.random() > 0.22:
         return
     order = {"order_id": f"o-{name}"}
     yield step(5 * MINUTE, "checkout_started", **order)

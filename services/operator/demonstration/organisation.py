@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 _EVENTS = (
-    ("Lisbon Climate Tech Summit", "conference", "energy", "Lisbon", "EUR", 400),
-    ("Berlin Data Festival", "festival", "technology", "Berlin", "EUR", 600),
-    ("Toronto Health Hackathon", "hackathon", "health", "Toronto", "USD", 150),
-    ("Bogotá Food Innovation Expo", "expo", "food", "Bogotá", "USD", 300),
-    ("London Fintech Gala", "gala", "finance", "London", "GBP", 120),
-    ("Milan Circular Fashion Week", "conference", "fashion", "Milan", "EUR", 250),
+    ("Lisbon Climate Tech Summit", "conference", "energy", "Lisbon", "EUR", 4_000),
+    ("Berlin Data Festival", "festival", "technology", "Berlin", "EUR", 6_000),
+    ("Toronto Health Hackathon", "hackathon", "health", "Toronto", "USD", 1_500),
+    ("Bogotá Food Innovation Expo", "expo", "food", "Bogotá", "USD", 3_000),
+    ("London Fintech Gala", "gala", "finance", "London", "GBP", 150),
+    ("Milan Circular Fashion Week", "conference", "fashion", "Milan", "EUR", 2_500),
 )
 _FIRST = ("Northwind", "Solaria", "Bluepeak", "Verdant", "Halcyon", "Quantica", "Riverstone", "Amberlight", "Cobalt",
           "Fernway", "Orbita", "Tessera", "Lumen", "Kestrel", "Granite")  # fmt: skip

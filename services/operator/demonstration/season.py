@@ -4,7 +4,7 @@ Pure: time is given, and chance comes from a seed.
 """
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -20,6 +20,7 @@ from services.operator.demonstration.organisation import Organisation
 from services.operator.lines import Record
 
 _JOURNEYS_AT_ONCE = 80
+_SALE = "eventos.ticketing.order_completed.v1"
 _DUPLICATE, _BAD, _LATE = 0.02, 0.004, 0.01
 
 
@@ -32,6 +33,7 @@ class Season:
         self._numbers = count(1)
         self._running: list[tuple[float, int, Step, Journey]] = []
         self._clock = 0.0
+        self._sold: Counter[str] = Counter()
         self._told: deque[Record] = deque(maxlen=500)
         self._proposals = {(p["sponsor_id"], p["event_id"]): p for p in self._core["proposals"]}
         self._sequences = {sequence["sponsor_id"]: sequence["id"] for sequence in self._core["sequences"]}
@@ -55,6 +57,8 @@ class Season:
             self._go_on(self._clock + self._random.uniform(0, 30 * MINUTE), self._begin())
         self._clock, _, step, journey = heapq.heappop(self._running)
         self._go_on(self._clock, journey)
+        if step.type == _SALE:
+            self._sold[step.data["event_id"]] += step.data["quantity"]
         return step
 
     def _go_on(self, clock: float, journey: Journey) -> None:
@@ -69,7 +73,9 @@ class Season:
             pair = random.choice(tuple(self._proposals)) if random.random() < 0.6 else (sponsor, event["id"])
             return prospect(random, *pair, self._proposals.get(pair))
         if chance < 0.55:
-            return visitor(random, f"{self._run}-{number}", event, sponsor if random.random() < 0.15 else None)
+            sold_out = self._sold[event["id"]] >= event["capacity"]
+            buyer = sponsor if random.random() < 0.15 else None
+            return visitor(random, f"{self._run}-{number}", event, buyer, sold_out)
         template = random.choice(self._core["templates"])
         to_sponsor = random.random() < 0.6
         about = {
