@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import faust
@@ -32,6 +33,10 @@ HINT_INTERVAL = 5.0
 """Seconds between commits of the positions to Kafka, where lag tools look; nothing here ever reads them."""
 RESUME_INTERVAL = 5.0
 """Seconds between looks whether an operator has resumed a stopped partition."""
+
+
+GOODBYE = 3.0
+"""Seconds to tell the broker that we leave, when the work is done."""
 
 
 class StalledError(Exception):
@@ -94,8 +99,13 @@ class Consuming:
             await self.app.start()
 
     async def stop(self) -> None:
-        """Leave the group once the batches in flight are committed, or `stop_timeout` is over."""
-        await self.app.stop()
+        """Leave the group once the batches in flight are committed, or `stop_timeout` is over.
+
+        A broker that does not answer is not waited for: the group finds out by itself.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.stop_timeout + GOODBYE):
+                await self.app.stop()
 
     async def _work(self, batches: Sequence[RecordBatch]) -> None:
         try:

@@ -101,7 +101,13 @@ async def _drain(settings: Settings, workload: Workload, service: str, module: t
     async with _fresh_database(settings, workload, f"{service}_{module[0].split('.')[-1]}") as url:
         environment = {**os.environ, "EVENTOS_DATABASE_URL": url}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *module, service, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            sys.executable,
+            "-m",
+            *module,
+            service,
+            env=environment,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         try:
             speed = await _watch(url, _SETTLED[module], count, process)
