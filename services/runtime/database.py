@@ -42,7 +42,7 @@ class Fault(Enum):
 
 _BY_CLASS = {
     "08": Fault.TRANSIENT,  # connection exception
-    "25": Fault.TRANSIENT,  # invalid transaction state: 25P03, an idle transaction was ended
+    "25": Fault.TRANSIENT,  # invalid transaction state: an idle transaction was ended, the server became a standby
     "40": Fault.TRANSIENT,  # serialization failure, deadlock
     "53": Fault.TRANSIENT,  # insufficient resources: disk full, too many connections
     "54": Fault.POISON,  # program limit exceeded: a row too large for its index
@@ -57,6 +57,7 @@ _BY_CLASS = {
     "42": Fault.STOP,  # syntax error, undefined name, insufficient privilege
 }
 _BY_CODE = {
+    "25P02": Fault.POISON,  # a statement after one that failed: somebody swallowed its error
     "55P03": Fault.TRANSIENT,  # lock not available
     "23503": Fault.RECHECK,  # foreign key: a row was deleted since we looked
     "57014": Fault.SPLIT,  # statement timeout
@@ -67,8 +68,11 @@ def classify(error: BaseException) -> Fault:
     """Say what `error`, raised inside a batch's transaction, asks for.
 
     Errors that are neither Postgres' nor the network's come from a handler: POISON. 23514 is STOP when no
-    partition takes the row, for that is our omission.
+    partition takes the row, for that is our omission. A migration may outdate what a session has prepared or
+    remembers of types; asyncpg forgets it by raising this.
     """
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+        return Fault.TRANSIENT
     if isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""
         if code == "23514" and "no partition of relation" in str(error):
@@ -127,6 +131,8 @@ def _session(service: str, *, as_owner: bool = False) -> dict[str, str]:
         "application_name": f"eventos-{service}",
         "search_path": SEARCH_PATH,
         "timezone": "UTC",
+        # Statements must see what they waited for, whatever the server's default is.
+        "default_transaction_isolation": "read committed",
         "lock_timeout": "5s",
         "statement_timeout": "30s",
         "idle_in_transaction_session_timeout": "30s",
