@@ -90,13 +90,16 @@ class _Lane:
             self._current.result()
 
     async def abandon(self) -> None:
-        """Give up what waits and what is in hand."""
+        """Give up what waits and what is in hand; what a supplier brings meanwhile is new work, and not waited for."""
         async with self._changed:
             self._waiting.clear()
             self._changed.notify_all()
-        if not self.settled.is_set() and self._current is not None:
-            self._current.cancel()
-            await self.settled.wait()
+            current = self._current
+            if current is None or current.done():
+                self.settled.set()  # what waited had not been taken yet, and now nobody will
+                return
+        current.cancel()
+        await asyncio.wait([current])
 
     def _records(self) -> int:
         return sum(len(batch.records) for batch in self._waiting)
