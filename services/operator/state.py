@@ -51,7 +51,7 @@ def _sorted(name: str, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]
 def _plain(value: Any) -> Any:
     """Write times in UTC with six decimals; everything else is plain already."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return value
 
 
