@@ -73,7 +73,7 @@ def explain(error: Exception) -> Failure | None:
             return error
         case ExceptionGroup():
             return explain(error.exceptions[0])
-        case typer.Exit() | typer.Abort() | typer.BadParameter():
+        case typer.Exit() | typer.Abort() | typer.TyperException():
             return None
         case ConfigurationError():
             remedy = "`eventos config` lists every setting; `eventos up` starts servers of its own."

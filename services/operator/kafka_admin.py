@@ -1,5 +1,6 @@
 """What the command line asks of Kafka's admin protocol: topics as they are, and bringing them to what is declared."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,13 +16,19 @@ from services.runtime.settings import Settings
 
 _SET_ON_THE_TOPIC = 1
 """`config_source` of a value that was set on the topic itself, as opposed to the broker's default."""
+_PATIENCE = 30.0
+"""Seconds that brokers have to learn of a change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A topic as Kafka has it: `configs` holds the effective value of every option, `own` those set on the topic."""
+    """A topic as Kafka has it: `configs` holds the effective value of every option, `own` those set on the topic.
+
+    `leaderless` is how many of the partitions cannot be read or written at the moment.
+    """
 
     partitions: int
+    leaderless: int
     configs: Mapping[str, str]
     own: Mapping[str, str]
 
@@ -65,7 +72,7 @@ async def existing_topics(client: AIOKafkaAdminClient, names: Sequence[str]) -> 
     if not present:
         return {}
     described: Any = await client.describe_topics(present)
-    counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    parts = {topic["topic"]: topic["partitions"] for topic in described}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in present]
     found: dict[str, Existing] = {}
     for response in await client.describe_configs(resources):
@@ -74,7 +81,8 @@ async def existing_topics(client: AIOKafkaAdminClient, names: Sequence[str]) -> 
                 raise for_code(code)(message)
             effective = {entry[0]: str(entry[1]) for entry in entries}
             own = {entry[0]: str(entry[1]) for entry in entries if entry[3] == _SET_ON_THE_TOPIC}
-            found[name] = Existing(counts[name], effective, own)
+            leaderless = sum(part["leader"] < 0 or part["error_code"] != 0 for part in parts[name])
+            found[name] = Existing(len(parts[name]), leaderless, effective, own)
     return found
 
 
@@ -98,8 +106,32 @@ def differences(wanted: Iterable[Wanted], existing: Mapping[str, Existing]) -> l
     return changes
 
 
-async def apply(client: AIOKafkaAdminClient, changes: Sequence[Change], replication_factor: int) -> None:
-    """Make the changes. Raises Failure where Kafka refuses one; what was done before it stays done."""
+async def bring(
+    client: AIOKafkaAdminClient, wanted: Sequence[Wanted], *, replication_factor: int = -1, dry_run: bool = False
+) -> list[Change]:
+    """Bring topics to what is wanted, and wait until brokers know; returns the differences that there were.
+
+    Looks again after each change, for brokers hear of changes a moment later, and others may be at it too. Raises
+    Failure where Kafka refuses a change, what was done before it stays done; KafkaError.
+    """
+    loop, found, asked = asyncio.get_running_loop(), list[Change](), set[tuple[str, str]]()
+    deadline = loop.time() + _PATIENCE
+    while True:
+        existing = await existing_topics(client, [topic.name for topic in wanted])
+        changes = differences(wanted, existing)
+        found = found or changes
+        if dry_run or not (changes or any(topic.leaderless for topic in existing.values())):
+            return found
+        if new := [change for change in changes if (change.topic, change.action) not in asked]:
+            await _apply(client, new, replication_factor)
+            asked.update((change.topic, change.action) for change in new)
+        elif loop.time() > deadline:
+            left = ", ".join(sorted({change.topic for change in changes})) or "partitions without a leader"
+            raise Failure(f"Kafka was asked for changes, and {_PATIENCE:.0f} s later has not made them all", left)
+        await asyncio.sleep(0.1)
+
+
+async def _apply(client: AIOKafkaAdminClient, changes: Sequence[Change], replication_factor: int) -> None:
     create = [change.wanted for change in changes if change.existing is None]
     if create:
         response = await client.create_topics([_new(topic, replication_factor) for topic in create])

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -51,24 +52,22 @@ def redeliver_command(
         raise Failure(
             "say where to begin", "Give one of --from-offset, --from-beginning and --from-time.", code=WRONG_USAGE
         )
+    offsets = _offsets(from_offset) if from_offset else None
+    since = moment(from_time) if from_time else None
     parameters = {"from_offset": from_offset, "from_beginning": from_beginning, "from_time": from_time}
     settings = settings_of_command()
-    outcome = asyncio.run(_redeliver(settings, name, parameters))
+    outcome = asyncio.run(_redeliver(settings, name, offsets, since, parameters))
     _tell(outcome, as_json)
     if not (outcome.unchanged or outcome.live_moved or outcome.counts.get("applied")):
         raise Failure("the tables changed although nothing was applied", "That must not happen: please report it.")
 
 
-async def _redeliver(settings: Settings, service: str, parameters: dict[str, Any]) -> Outcome:
+async def _redeliver(
+    settings: Settings, service: str, offsets: dict[int, int] | None, since: datetime | None, parameters: dict[str, Any]
+) -> Outcome:
     topic = INTAKE_TOPICS[service].full_name(settings.topic_prefix)
-    offsets, since = parameters["from_offset"], parameters["from_time"]
     async with kafka_clients.reader(settings) as reader:
-        starts = await starts_from(
-            reader,
-            topic,
-            offsets=_offsets(offsets) if offsets else None,
-            since=moment(since) if since else None,
-        )
+        starts = await starts_from(reader, topic, offsets=offsets, since=since)
         with progress() as bar:
             task = bar.add_task("redelivering", total=None)
             return await redeliver(

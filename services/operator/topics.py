@@ -53,11 +53,7 @@ async def apply_topics(settings: Settings, *, replication_factor: int = -1, dry_
     """Bring the topics to what is declared, or only look; returns the differences that there were."""
     wanted = [wanted_topic(topic, settings.topic_prefix) for topic in TOPICS.values()]
     async with kafka_admin.admin(settings) as client:
-        existing = await kafka_admin.existing_topics(client, [topic.name for topic in wanted])
-        changes = kafka_admin.differences(wanted, existing)
-        if changes and not dry_run:
-            await kafka_admin.apply(client, changes, replication_factor)
-        return changes
+        return await kafka_admin.bring(client, wanted, replication_factor=replication_factor, dry_run=dry_run)
 
 
 def wanted_topic(topic: Topic, prefix: str) -> Wanted:
