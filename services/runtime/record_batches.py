@@ -39,37 +39,60 @@ class Claimed:
 class BatchScheduler(SchedulingStrategyT):
     """Hands out what a poll returned one partition at a time, whole."""
 
-    @classmethod
-    def map_from_records(cls, records: Mapping[TP, list[Record]]) -> Mapping[TP, list[Record]]:
-        """Return `records` as they are."""
-        return records
-
-    def iterate(self, records: Mapping[TP, list[Record]]) -> Iterator[tuple[TP, list[Record]]]:
+    def iterate(self, batches: Mapping[TP, list[RecordBatch]]) -> Iterator[tuple[TP, RecordBatch]]:
         """Yield each partition with all its records."""
-        yield from records.items()
+        for tp, (batch,) in batches.items():
+            yield tp, batch
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that fetches; reads only what its publisher committed."""
+    """The thread that fetches and seeks; reads only what its publisher committed.
+
+    What a batch follows is noted here, where fetches and seeks are in one order. Elsewhere, records fetched before a
+    seek could pass for those that come after it, and what lies between would be skipped.
+    """
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        self._next: dict[TP, int] = {}
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's
+        max_records: int | None = None,
+    ) -> dict[TP, list[Any]]:
+        fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        return {tp: [self._batch(tp, records)] for tp, records in fetched.items()}
+
+    def _batch(self, tp: TP, records: list[Record]) -> RecordBatch:
+        follows = self._next.get(tp, records[0].offset)
+        self._next[tp] = records[-1].offset + 1
+        return RecordBatch(tp.partition, records, follows)
+
+    async def _seek_wait(self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
+        self._next.update(partitions)
+        await super()._seek_wait(consumer, partitions)
 
     def sign_of_life(self) -> None:
         """Tell aiokafka that this member is alive although it fetches nothing."""
         with self._ensure_consumer()._subscription.fetch_context():
             pass
 
-    def unfetched(self) -> dict[TP, int]:
-        """The end of each assigned partition that has more to fetch; 0 for one fetched to its end."""
+    def ends(self) -> dict[int, int]:
+        """Where the records of each assigned partition end, as far as fetches have told it.
+
+        The end of the log lies beyond, where a transaction's marker is the last thing in it.
+        """
         consumer, ends = self._ensure_consumer(), {}
         assignment = consumer._subscription.subscription.assignment
         for tp in consumer.assignment():
             state, end = assignment.state_value(tp), consumer.last_stable_offset(tp)
             if end is not None and state.has_valid_position:
-                ends[tp] = end if state._position < end else 0
+                ends[tp.partition] = end if state._position < end else self._next.get(tp, 0)
         return ends
 
 
@@ -79,17 +102,11 @@ class Consumer(driver.Consumer):
     app: "BatchApp"
     _thread: ConsumerThread
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._delivered: dict[int, int] = {}
-
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    def _to_message(self, tp: TP, records: list[Record]) -> ConsumerMessage:
-        last = records[-1]
-        batch = RecordBatch(tp.partition, records, self._delivered.get(tp.partition, records[0].offset))
-        self._delivered[tp.partition] = last.offset + 1
+    def _to_message(self, tp: TP, batch: RecordBatch) -> ConsumerMessage:
+        last = batch.records[-1]
         return ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, [], None,
             cast(bytes, batch), None, 0, 0, tp, generation_id=self.app.consumer_generation_id,
@@ -130,20 +147,14 @@ class Consumer(driver.Consumer):
             {tp.partition: offset for tp, offset in ends.items()},
         )
         offsets = {tps[partition]: place.offset for partition, place in claimed.items()}
-        self._delivered = {partition: place.offset for partition, place in claimed.items()}
         self.app.stopped = {tps[partition] for partition, place in claimed.items() if place.stopped}
         await self.seek_wait({tp: offset for tp, offset in offsets.items() if tp not in self.app.stopped})
         self.pause_partitions(self.app.stopped)
         return offsets
 
     def ends(self) -> dict[int, int]:
-        """Where the records of each assigned partition end, as far as fetches have told it.
-
-        The end of the log lies beyond, where a transaction's marker is the last thing in it.
-        """
-        return {
-            tp.partition: end or self._delivered.get(tp.partition, 0) for tp, end in self._thread.unfetched().items()
-        }
+        """Where the records of each assigned partition end."""
+        return self._thread.ends()
 
     @Service.task
     async def _stay_in_the_group(self) -> None:

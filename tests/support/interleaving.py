@@ -5,13 +5,18 @@ from typing import Any
 
 from services.runtime.database import Connection
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
-async def until_blocked(observer: Connection, application: str, *tasks: asyncio.Task[Any]) -> None:
-    """Return once a session of `application` waits for a lock that another holds; the tasks must not end before."""
+async def until_blocked(
+    observer: Connection, application: str, *tasks: asyncio.Task[Any], blocked: bool = True
+) -> None:
+    """Return once a session of `application` waits for a lock that another holds; the tasks must not end before.
+
+    Or, not `blocked`, once none does.
+    """
     async with asyncio.timeout(DEADLINE):
-        while not await observer.fetchval(
+        while blocked != await observer.fetchval(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = $1 AND cardinality(pg_blocking_pids(pid)) > 0)",
             application,

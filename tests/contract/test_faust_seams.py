@@ -1,0 +1,161 @@
+"""The hooks of Faust, mode and aiokafka that record batches stand on, some of them private: as they were found."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import aiokafka
+import faust
+import mode
+import pytest
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.subscription_state import Assignment, SubscriptionState, TopicPartitionState
+from faust.transport.consumer import Consumer as AbstractConsumer
+from faust.transport.consumer import ThreadDelegateConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from services.runtime.record_batches import BatchApp, BatchScheduler, Consumer, ConsumerThread, Transport
+from tests.support.records import record
+
+SIGNATURES: dict[Callable[..., Any], str] = {
+    driver.AIOKafkaConsumerThread._create_worker_consumer: "self, transport",
+    driver.AIOKafkaConsumerThread._ensure_consumer: "self",
+    driver.AIOKafkaConsumerThread._fetch_records: "self, consumer, active_partitions, timeout=None, max_records=None",
+    driver.AIOKafkaConsumerThread._seek_wait: "self, consumer, partitions",
+    driver.AIOKafkaConsumerThread._commit: "self, offsets",
+    driver.Consumer._new_consumer_thread: "self",
+    driver.Consumer._to_message: "self, tp, record",
+    ThreadDelegateConsumer.seek_wait: "self, partitions",
+    ThreadDelegateConsumer.seek_to_committed: "self",
+    ThreadDelegateConsumer.earliest_offsets: "self, *partitions",
+    ThreadDelegateConsumer.highwaters: "self, *partitions",
+    ThreadDelegateConsumer.assignment: "self",
+    AbstractConsumer.perform_seek: "self",
+    AbstractConsumer.pause_partitions: "self, tps",
+    AbstractConsumer.resume_partitions: "self, tps",
+    faust.App._new_transport: "self",
+    faust.App._consumer_wait_empty: "self, consumer, logger",
+    aiokafka.AIOKafkaConsumer.last_stable_offset: "self, partition",
+    aiokafka.AIOKafkaConsumer.assignment: "self",
+    aiokafka.AIOKafkaConsumer.seek: "self, partition, offset",
+    Fetcher.fetched_records: "self, partitions, timeout=0, max_records=None",
+    SubscriptionState.fetch_context: "self",
+    Assignment.state_value: "self, tp",
+    mode.Service.add_future: "self, coro",
+    mode.Service.sleep: "self, n",
+}
+
+
+def parameters(function: Callable[..., Any]) -> str:
+    """The parameters of a function without their types."""
+    signature = inspect.signature(function)
+    bare = [it.replace(annotation=inspect.Parameter.empty) for it in signature.parameters.values()]
+    return str(inspect.Signature(bare))[1:-1]
+
+
+@pytest.mark.parametrize(
+    "package", ["faust-streaming==0.15.3", "mode-streaming==0.7.1", "aiokafka==0.14.0"], ids=lambda it: it.split("=")[0]
+)
+def test_what_the_hooks_were_found_in_is_what_is_installed(package: str) -> None:
+    name, expected = package.split("==")
+    assert version(name) == expected
+
+
+@pytest.mark.parametrize("hook", SIGNATURES, ids=lambda it: it.__qualname__)
+def test_a_hook_has_the_signature_that_is_used(hook: Callable[..., Any]) -> None:
+    assert parameters(hook) == SIGNATURES[hook]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "names"),
+    [
+        (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_seek_wait"]),
+        (Consumer, driver.Consumer, ["_new_consumer_thread", "_to_message", "seek_to_committed"]),
+        (Transport, driver.Transport, ["Consumer"]),
+        (BatchApp, faust.App, ["_new_transport", "_consumer_wait_empty"]),
+        (BatchScheduler, faust.types.transports.SchedulingStrategyT, ["iterate"]),
+    ],
+    ids=lambda it: it.__name__ if isinstance(it, type) else "",
+)
+def test_what_is_overridden_is_there_to_be_called(ours: type, theirs: type, names: list[str]) -> None:
+    for name in names:
+        assert hasattr(theirs, name), name
+        assert name in vars(ours), name
+
+
+def test_the_hooks_are_called_where_they_are_expected_to_be() -> None:
+    """By their callers' sources: no signature would tell that a hook is not used any more."""
+    for caller, calls in (
+        (driver.AIOKafkaConsumerThread.getmany, "self._fetch_records"),
+        (driver.AIOKafkaConsumerThread.seek_wait, "self._seek_wait"),
+        (driver.AIOKafkaConsumerThread._create_consumer, "self._create_worker_consumer"),
+        (AbstractConsumer.perform_seek, "await self.seek_to_committed()"),
+        (AbstractConsumer.getmany, "to_message = self._to_message"),
+        (AbstractConsumer.getmany, "self.scheduler.iterate(records)"),
+        (ThreadDelegateConsumer.__init__, "self._new_consumer_thread()"),
+        (faust.App._stop_consumer, "self._consumer_wait_empty"),
+        (driver.AIOKafkaConsumerThread._seek_wait, "consumer.seek(tp, offset)"),
+    ):
+        assert calls in inspect.getsource(caller), f"{caller.__qualname__} does not use {calls}"
+
+
+def test_a_fetch_hands_out_records_without_waiting_between_taking_and_returning_them() -> None:
+    """Else a seek could come between, and what a batch follows would be noted too late."""
+    source = inspect.getsource(Fetcher.fetched_records)
+    taking = source.index("getall(")
+    assert "await" not in source[taking : source.rindex("return drained")]
+
+
+async def test_aiokafka_keeps_what_signs_of_life_and_ends_are_read_from() -> None:
+    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers="nowhere:9092")
+    assert consumer._isolation_level == "read_uncommitted"
+    assert isinstance(consumer._subscription, SubscriptionState)
+    with consumer._subscription.fetch_context():
+        pass
+    tp = aiokafka.TopicPartition("t", 0)
+    consumer.assign([tp])
+    assignment = consumer._subscription.subscription.assignment
+    state = assignment.state_value(tp)
+    assert isinstance(state, TopicPartitionState)
+    assert not state.has_valid_position
+    state.seek(7)
+    assert (state.has_valid_position, state._position) == (True, 7)
+    assert consumer.last_stable_offset(tp) is None
+    await consumer.stop()
+
+
+def test_a_message_is_made_of_these_parts() -> None:
+    expected = (
+        "topic, partition, offset, timestamp, timestamp_type, headers, key, value, checksum, serialized_key_size=None, "
+        "serialized_value_size=None, tp=None, time_in=None, time_out=None, time_total=None, generation_id=None"
+    )
+    assert parameters(ConsumerMessage).removeprefix("self, ") == expected
+
+
+def test_records_that_were_fetched_before_a_seek_say_what_they_followed_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they would pass for those that come after the seek, and what lies between would be skipped."""
+    tp = TP("t", 3)
+    fetched: Mapping[TP, Any] = {tp: [record(b"", partition=3, offset=offset) for offset in (500, 501)]}
+
+    async def fetch(*_: object) -> Mapping[TP, Any]:
+        return fetched
+
+    async def seek(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetch)
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_seek_wait", seek)
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._next = {tp: 500}
+
+    async def happen() -> list[int]:
+        follows = [(await thread._fetch_records(None, {tp}))[tp][0].follows]
+        follows.append((await thread._fetch_records(None, {tp}))[tp][0].follows)
+        await thread._seek_wait(None, {tp: 100})
+        follows.append((await thread._fetch_records(None, {tp}))[tp][0].follows)
+        return follows
+
+    assert asyncio.run(happen()) == [500, 502, 100]
