@@ -122,6 +122,7 @@ class Consuming:
     async def _drain(self) -> None:
         await self._lanes.drain(self._settings.stop_timeout)
         await self._mirror_once()
+        self._metrics.released()
 
     async def _claim(self, earliest: Mapping[int, int], ends: Mapping[int, int]) -> Mapping[int, Claimed]:
         """Read the positions; deal with records that are gone, and with topics that were made anew."""

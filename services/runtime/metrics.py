@@ -118,9 +118,13 @@ class IntakeMetrics(ServiceMetrics, Collector):
         self._positions = {position.partition: position for position in positions}
         self._ends = ends
 
+    def released(self) -> None:
+        """Own no partition until the next claim: their new owners speak for them now."""
+        self._positions, self._ends = {}, dict
+
     def observe(self, positions: Iterable[Position]) -> None:
-        """Keep what Postgres said of these partitions."""
-        self._positions.update({position.partition: position for position in positions})
+        """Keep what Postgres said of these partitions, those that are owned."""
+        self._positions.update({p.partition: p for p in positions if p.partition in self._positions})
 
     def settled(self, positions: Iterable[Position], items: Sequence[Item], reasons: Iterable[str]) -> None:
         """Take note of a committed batch."""

@@ -47,7 +47,7 @@ class Bench:
                 if sample.name in ("eventos_records_consumed_total", "eventos_stored_offset"):
                     found[sample.labels["partition"], sample.labels.get("outcome", "next")] = sample.value
         names = "next", "applied", "duplicate", "dead_lettered"
-        partitions = {partition for partition, _ in found}
+        partitions = {partition for partition, _ in found if found[partition, "next"]}
         return {int(p): tuple(int(found[p, name]) for name in names) for p in partitions}  # type: ignore[misc]
 
     def count(self, name: str, **labels: str) -> float:
@@ -65,9 +65,10 @@ async def bench(
     name = topic.full_name(made.topic_prefix)
     pool = await connect_pool(made, service)
     try:
-        async with pool.acquire() as connection:
-            await positions.claim(connection, consumer or service, name, dict.fromkeys(range(PARTITIONS), 0))
         metrics = IntakeMetrics(service, name)
+        async with pool.acquire() as connection:
+            found = await positions.claim(connection, consumer or service, name, dict.fromkeys(range(PARTITIONS), 0))
+        metrics.claimed(found.values(), dict)
         yield Bench(Intake(topic, handler, pool, made, metrics, service=service, consumer=consumer), pool, metrics)
     finally:
         pool.terminate()
