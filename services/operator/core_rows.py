@@ -16,11 +16,15 @@ _REQUIRED = object()
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A list of core.json: the queries that load it, and its members with what an absent one means."""
+    """A list of core.json: the queries that load it, and its members with what an absent one means.
+
+    So does one that is null, save where the column tells null from its default: those are named in `nulls`.
+    """
 
     name: str
     queries: tuple[str, ...]
     members: Mapping[str, Any]
+    nulls: frozenset[str] = frozenset()
 
 
 def _required(*names: str) -> dict[str, Any]:
@@ -51,6 +55,7 @@ _SECTIONS = (
             **_nullable("primary_contact_name", "primary_contact_email", "primary_contact_phone", "embedding"),
             **{"currency": "USD", "total_sponsorships": 0},
         },
+        nulls=frozenset({"currency"}),
     ),
     Section(
         "proposals",
@@ -87,19 +92,19 @@ _SECTIONS = (
 async def load_core(connection: Connection, core: Mapping[str, Any]) -> dict[str, int]:
     """Insert the rows of `core` in one transaction; returns how many of each kind.
 
-    A member that may be absent takes its column's default. What no column takes is left out, and said so. Raises
+    A member that is absent, or null, takes its column's default. What no column takes is left out, and said so. Raises
     Failure for a row without a member that it must have.
     """
     known = {"users", *(section.name for section in _SECTIONS)}
     for name in sorted(core.keys() - known):
         note(f"the core rows have a list {name!r}, which is not loaded; known are {', '.join(sorted(known))}")
     async with connection.transaction():
-        await connection.execute(QUERIES["load_users"], core.get("users", []))
+        await connection.execute(QUERIES["load_users"], core.get("users") or [])
         for section in _SECTIONS:
-            rows = list(_complete(section, core.get(section.name, [])))
+            rows = list(_complete(section, core.get(section.name) or []))
             for query in section.queries:
                 await connection.execute(QUERIES[query], rows)
-    return {name: len(core[name]) for name in known & core.keys()}
+    return {name: len(core[name] or []) for name in known & core.keys()}
 
 
 def _complete(section: Section, rows: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -107,7 +112,8 @@ def _complete(section: Section, rows: list[Mapping[str, Any]]) -> Iterator[dict[
     if unknown:
         note(f"the core rows of {section.name} have members that are not loaded: {', '.join(sorted(unknown))}")
     for number, row in enumerate(rows):
-        complete = {**section.members, **row}
+        given = {name: value for name, value in row.items() if value is not None or name in section.nulls}
+        complete = {**section.members, **given}
         if missing := [name for name, value in complete.items() if value is _REQUIRED]:
             raise Failure(f"the core row {section.name}[{number}] lacks {missing[0]!r}")
         yield complete

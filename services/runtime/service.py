@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from contracts.topics import Topic
+from services import VERSION
 from services.runtime.consuming import Consuming
 from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one, patiently
 from services.runtime.health import HealthServer, Pulse
@@ -66,7 +67,7 @@ class Service:
 async def serve(service: Service, settings: Settings) -> None:
     """Run `service` until SIGTERM or SIGINT, then let work in flight commit. Raises what ended it otherwise."""
     stopping = _on_signals()
-    metrics = _metrics(service, settings)
+    metrics = metrics_of(service, settings)
     pulse = Pulse(settings.watchdog_timeout)
     ready = _Readiness()
     pages = HealthServer(metrics.registry, pulse, ready.missing, host=settings.metrics_host, port=settings.metrics_port)
@@ -140,21 +141,26 @@ def _consuming(service: Service, parts: Parts, tools: Tools) -> Consuming | None
     return Consuming(service.topic, intake, service.name, tools.pool, tools.settings, tools.metrics, tools.pulse)
 
 
-def _metrics(service: Service, settings: Settings) -> ServiceMetrics:
+def metrics_of(service: Service, settings: Settings) -> ServiceMetrics:
+    """Make the metrics of a process of `service`, which say from the start what it is."""
     if service.topic is None:
-        return ServiceMetrics(service.name)
-    return IntakeMetrics(service.name, service.topic.full_name(settings.topic_prefix))
+        metrics = ServiceMetrics(service.name)
+    else:
+        metrics = IntakeMetrics(service.name, service.topic.full_name(settings.topic_prefix))
+    metrics.build_info.labels(service.name, VERSION).set(1)
+    return metrics
 
 
 async def repeatedly(act: Background, interval: float, tools: Tools) -> None:
-    """Do something every `interval` seconds; a database that is away is waited for."""
+    """Do something every `interval` seconds; a database that is away, or slow, is waited for."""
     while True:
         try:
             await act()
         except Exception as error:
-            if classify(error) is not Fault.TRANSIENT:
+            fault = classify(error)
+            if fault not in (Fault.TRANSIENT, Fault.SPLIT):
                 raise
-            tools.metrics.retried(Fault.TRANSIENT, error)
+            tools.metrics.retried(fault, error)
         await asyncio.sleep(interval)
 
 

@@ -1,0 +1,49 @@
+"""Every named query fits the schema as it is migrated, and has a user."""
+
+import re
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+import services
+from services.runtime.database import Connection
+from services.runtime.sql import load_queries
+
+SERVICES = Path(services.__file__ or "").parent
+PACKAGES = sorted(path.parent for path in SERVICES.rglob("queries.sql"))
+BATCH_TABLES = re.compile(r"create_batch_\w+")
+"""Queries that make the temporary tables which others of their package read."""
+
+
+def _name(package: Path) -> str:
+    return ".".join(["services", *package.relative_to(SERVICES).parts])
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+async def test_each_query_fits_the_schema(package: Path, connection: Connection) -> None:
+    queries = load_queries(_name(package))
+    for name, query in queries.items():
+        if BATCH_TABLES.fullmatch(name):
+            await connection.execute(query)
+
+    unfit = {}
+    for name, query in queries.items():
+        try:
+            await connection.prepare(query.replace(":service", "ticket_sales"))
+        except asyncpg.PostgresError as error:
+            unfit[name] = str(error)
+
+    assert queries
+    assert not unfit
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_each_query_has_a_user(package: Path) -> None:
+    """A name is written out where it is used, or begun there: `QUERIES[f"state_{name}"]`."""
+    code = "\n".join(path.read_text("utf-8") for path in package.rglob("*.py"))
+    begun = tuple(re.findall(r'\[f"(\w+)\{', code))
+
+    unused = {name for name in load_queries(_name(package)) if f'"{name}"' not in code and not name.startswith(begun)}
+
+    assert not unused
