@@ -14,7 +14,7 @@ from faust.types import TP
 
 from contracts.topics import Topic
 from services.runtime import positions
-from services.runtime.database import Pool
+from services.runtime.database import Fault, Pool, classify, patiently
 from services.runtime.health import Pulse
 from services.runtime.intake import Intake, SkippedRecordsError
 from services.runtime.kafka import faust_credentials
@@ -169,7 +169,7 @@ class Consuming:
         while True:
             await asyncio.sleep(RESUME_INTERVAL)
             waiting = sorted(tp.partition for tp in self.app.stopped)
-            if waiting and await self._resumed(waiting):
+            if waiting and await patiently(_away)(self._resumed, waiting):
                 await self.app.restart_at_positions()
                 self.app.consumer.resume_partitions(self._assignment() - self.app.stopped)
 
@@ -195,6 +195,10 @@ class Consuming:
                 raise StalledError(
                     f"{self._topic}: records wait, and none arrived for {self._settings.watchdog_timeout} s"
                 )
+
+
+def _away(error: BaseException) -> bool:
+    return classify(error) in (Fault.TRANSIENT, Fault.SPLIT)
 
 
 def _aiokafka(tp: TP) -> TopicPartition:

@@ -75,7 +75,10 @@ class Projection:
         fault = classify(error)
         self._metrics.retried(fault, error)
         self._pulse.beat(self._view.name)
-        return fault is Fault.TRANSIENT
+        return fault in (
+            Fault.TRANSIENT,
+            Fault.SPLIT,
+        )  # what can be split was: this is looking for marks, or taking them
 
     async def sweep(self) -> int:
         """Take rounds until no shard that can be owned has work left; return how many rounds had some."""

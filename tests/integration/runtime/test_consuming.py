@@ -22,7 +22,7 @@ from services.sponsor_activity.app import SponsorActivity
 from tests.support.crm import add_sponsor
 from tests.support.databases import connect
 from tests.support.intakes import Outcomes, stored
-from tests.support.interleaving import until_blocked
+from tests.support.interleaving import terminate, until_blocked
 from tests.support.records import event
 
 SERVICE = "sponsor_activity"
@@ -140,6 +140,9 @@ async def test_a_stopped_partition_waits_for_an_operator_while_others_go_on(
         await publish(settings, 1, notes(sponsor, 3))
         await until_stored(connection, {0: (3, 0, 0, 3), 1: (6, 6, 0, 0)})
 
+        # The look whether somebody has resumed it outlives a database that goes away meanwhile.
+        for _ in range(3):
+            await terminate(connection, f"eventos-{SERVICE}")
         await connection.execute("UPDATE stream_offsets SET stopped_reason = NULL, refused_in_row = 0")
         await until_stored(connection, {0: (7, 2, 0, 5), 1: (6, 6, 0, 0)})
 
