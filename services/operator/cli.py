@@ -1,42 +1,55 @@
 """`eventos`: the entry point, and what all its commands share (the --debug option, how failures end a command)."""
 
-import asyncio
 import logging
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
-import aiokafka.errors
-import asyncpg
 import typer
 from rich.traceback import Traceback
 from typer.core import TyperGroup
+from typer.main import get_command
 
-from infra.local.servers import ServerError
-from services.operator import (
-    check,
-    configuration,
-    dead_letters,
-    migrate,
-    publish,
-    receipt,
-    replay,
-    resume,
-    run,
-    simulate,
-    status,
-    topics,
-    up,
-)
-from services.operator.output import FAILED, WRONG_USAGE, Failure, err, report
-from services.runtime.settings import ConfigurationError
+from services.operator.output import err, report
+
+COMMANDS = {
+    "up": "up:up",
+    "run": "run:run",
+    "migrate": "migrate:migrate",
+    "topics": "topics:app",
+    "config": "configuration:config",
+    "publish": "publish:publish",
+    "check": "check:check",
+    "simulate": "simulate:simulate",
+    "status": "status:status",
+    "receipt": "receipt:receipt",
+    "dead-letters": "dead_letters:app",
+    "replay": "replay:app",
+    "resume": "resume:resume",
+}
+"""Each command or group, in the order in which one needs them, and where it is: imported when it is asked for."""
 
 
 class Commands(TyperGroup):
-    """Ends every command with its exit code, and a failure with one message instead of a traceback."""
+    """Finds commands, and ends each with its exit code, and a failure with one message instead of a traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """List commands in the order in which one needs them."""
-        return sorted(super().list_commands(ctx), key=_ORDER.index)
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the command and make it Typer's; None where there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        found = getattr(import_module(f"services.operator.{module}"), name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+            alone.command(cmd_name)(found)
+            found = alone
+        command = get_command(found)
+        command.name = cmd_name
+        return command
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take --debug wherever it stands."""
@@ -51,6 +64,8 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except Exception as error:
+            from services.operator.failures import explain
+
             failure = explain(error)
             if failure is None:
                 raise
@@ -58,48 +73,6 @@ class Commands(TyperGroup):
                 err().print(Traceback.from_exception(type(error), error, error.__traceback__))
             report(failure)
             raise typer.Exit(failure.code) from None
-
-
-_ORDER = (
-    *("up", "run", "migrate", "topics", "config", "publish", "check", "simulate"),
-    *("status", "receipt", "dead-letters", "replay", "resume"),
-)
-
-
-def explain(error: Exception) -> Failure | None:
-    """Put an error in an operator's words. None for those that are Typer's own."""
-    match error:
-        case Failure():
-            return error
-        case ExceptionGroup():
-            return explain(error.exceptions[0])
-        case typer.Exit() | typer.Abort() | typer.TyperException():
-            return None
-        case ConfigurationError():
-            remedy = "`eventos config` lists every setting; `eventos up` starts servers of its own."
-            return Failure("the configuration is not valid", str(error), remedy, WRONG_USAGE)
-        case ServerError():
-            return Failure("the local stack failed", str(error))
-        case asyncpg.InvalidCatalogNameError() | asyncpg.InvalidAuthorizationSpecificationError():
-            return Failure("Postgres refused the connection", str(error), "Check EVENTOS_DATABASE_URL.")
-        case asyncpg.UndefinedTableError() | asyncpg.InvalidSchemaNameError() | asyncpg.UndefinedObjectError():
-            return Failure("the database is not up to date", str(error), "Run `eventos migrate`.")
-        case asyncpg.PostgresError():
-            return Failure("Postgres refused a statement", f"{error.sqlstate}: {error}")
-        case aiokafka.errors.KafkaConnectionError() | aiokafka.errors.NodeNotReadyError():
-            return Failure("Kafka cannot be reached", str(error), "Check EVENTOS_KAFKA_BOOTSTRAP_SERVERS.")
-        case aiokafka.errors.UnknownTopicOrPartitionError():
-            return Failure("Kafka does not know a topic", str(error), "Run `eventos topics apply`.")
-        case aiokafka.errors.KafkaError():
-            return Failure("Kafka refused a request", str(error))
-        case asyncio.TimeoutError() | ConnectionError():
-            return Failure("a server did not answer", str(error) or type(error).__name__, "Is it up? `eventos config`.")
-        case OSError():
-            return Failure(error.strerror or "the system refused", error.filename or str(error))
-        case _:
-            return Failure(
-                "something failed that should not have", f"{type(error).__name__}: {error}", "Add --debug to see where."
-            )
 
 
 app = typer.Typer(
@@ -126,24 +99,6 @@ def options(
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters in there reaches us as an error
 
 
-app.command("up")(up.up)
-app.command("run")(run.run)
-app.command("migrate")(migrate.migrate)
-app.add_typer(topics.app, name="topics")
-app.command("config")(configuration.config)
-app.command("publish")(publish.publish)
-app.command("check")(check.check)
-app.command("simulate")(simulate.simulate)
-app.command("status")(status.status)
-app.command("receipt")(receipt.receipt)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(replay.app, name="replay")
-app.command("resume")(resume.resume)
-
-
 def main() -> None:
     """Run `eventos`."""
     sys.exit(app())
-
-
-__all__ = ["FAILED", "app", "explain", "main"]

@@ -24,7 +24,9 @@ QUERIES = load_queries(__package__)
 
 STATUSES = ("pending", "requeued", "resolved", "discarded")
 
-app = typer.Typer(help="Records that were refused.", no_args_is_help=True)
+app = typer.Typer(
+    help="Records that were refused.", no_args_is_help=True, add_completion=False, rich_markup_mode="markdown"
+)
 
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only this reason, such as invalid_data.")]
 TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic, with or without prefix.")]

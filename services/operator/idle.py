@@ -3,17 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
-from aiokafka import TopicPartition
-
 from services.operator.kafka_clients import Reader
 from services.operator.output import Failure
-from services.operator.standing import Standing, look, unread_since
+from services.operator.standing import Standing, look
 from services.runtime.database import Pool
 from services.runtime.settings import Settings
 
 _PAUSE = 0.25
-_FEW_RECORDS = 16
-"""A lag up to this in a partition may be nothing but Kafka's own control records, which no consumer ever sees."""
 
 
 async def wait_idle(
@@ -35,7 +31,8 @@ async def wait_idle(
         now = await look(settings, pool, reader)
         watch(now)
         _require_healthy(now)
-        idle_looks = idle_looks + 1 if await _is_idle(now, reader, settings) else 0
+        of_its_day = settings.as_of is None or now.as_of == settings.as_of
+        idle_looks = idle_looks + 1 if now.idle and of_its_day else 0
         if idle_looks == 2:
             return now
         if (progress := _progress(now)) != before:
@@ -43,15 +40,6 @@ async def wait_idle(
         if loop.time() - moved > patience:
             raise Failure(f"nothing has moved for {patience:.0f} s, and work is left", _what_is_left(now))
         await asyncio.sleep(_PAUSE)
-
-
-async def _is_idle(now: Standing, reader: Reader, settings: Settings) -> bool:
-    if now.marks_pending or now.outbox_pending or now.as_of != (settings.as_of or now.as_of):
-        return False
-    behind = {TopicPartition(p.topic, p.partition): p.stored_offset for p in now.partitions if p.lag}
-    if any(p.lag > _FEW_RECORDS for p in now.partitions):
-        return False
-    return not (behind and await unread_since(reader, behind, wait=1.0))
 
 
 def _require_healthy(now: Standing) -> None:

@@ -16,7 +16,7 @@ from services.operator.standing import INTAKE_TOPICS
 from services.operator.surroundings import settings_of_command
 from services.runtime.settings import Settings
 
-app = typer.Typer(help="Read a topic again.", no_args_is_help=True)
+app = typer.Typer(help="Read a topic again.", no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 
 
 @app.callback()

@@ -1,9 +1,9 @@
 """How things stand: positions against log ends, and what waits in the database. One look, of one moment."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -16,6 +16,9 @@ from services.runtime.settings import Settings
 from services.runtime.sql import load_queries
 
 QUERIES = load_queries(__package__)
+
+_FEW_RECORDS = 16
+"""A lag up to this may be nothing but control records; it is looked at."""
 
 INTAKE_TOPICS = {service: TOPICS[service.replace("_", "-")] for service in INTAKE_SERVICES}
 
@@ -36,11 +39,17 @@ class Partition:
     stopped_reason: str | None
     stopped_at: datetime | None
     updated_at: datetime | None
+    only_control: bool = False
 
     @property
     def lag(self) -> int:
-        """Offsets still to be consumed."""
-        return max(0, self.log_end - self.stored_offset)
+        """Offsets still to be consumed; 0 where only control records are left, which no consumer ever sees."""
+        return 0 if self.only_control else max(0, self.log_end - self.stored_offset)
+
+    @property
+    def place(self) -> TopicPartition:
+        """The partition as Kafka clients name it."""
+        return TopicPartition(self.topic, self.partition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,10 @@ async def look(settings: Settings, pool: Pool, reader: Reader) -> Standing:
     for tp, end in sorted(ends.items()):
         row = stored.get(tuple(tp)) or {"next_offset": starts[tp]}
         partitions.append(_partition(names[tp.topic], tp, end, row))
+    few = [partition for partition in partitions if 0 < partition.lag <= _FEW_RECORDS]
+    unread = await first_unread(reader, few, wait=1.0)
+    nothing = {place for place, appended in unread.items() if appended is None}
+    partitions = [replace(partition, only_control=partition.place in nothing) for partition in partitions]
     return Standing(partitions=tuple(partitions), **dict(pending or {}))
 
 
@@ -110,24 +123,27 @@ def _partition(service: str, tp: TopicPartition, end: int, row: Mapping[str, Any
     )
 
 
-async def unread_since(
-    reader: Reader, partitions: Mapping[TopicPartition, int], *, wait: float = 2.0
-) -> dict[TopicPartition, datetime]:
-    """When the first unread record of each partition was appended, given the stored offsets.
+async def first_unread(
+    reader: Reader, partitions: Collection[Partition], *, wait: float
+) -> dict[TopicPartition, datetime | None]:
+    """When the first record that was not consumed was appended, for partitions that are behind.
 
-    A partition is absent where nothing but control records is left, or where Kafka did not answer within `wait`
-    seconds. The reader's assignment is replaced.
+    None where nothing but control records is left: the marks of transactions. A partition that Kafka did not tell of
+    within `wait` seconds is absent. Replaces the reader's assignment.
     """
-    found: dict[TopicPartition, datetime] = {}
-    consumer = reader.consumer
-    consumer.assign(list(partitions))
-    for tp, offset in partitions.items():
-        consumer.seek(tp, offset)
+    found: dict[TopicPartition, datetime | None] = {}
+    open_, consumer = {partition.place: partition for partition in partitions}, reader.consumer
+    if not open_:
+        return found
+    consumer.assign(list(open_))
+    for place, partition in open_.items():
+        consumer.seek(place, partition.stored_offset)
     deadline = asyncio.get_running_loop().time() + wait
-    while open_ := [tp for tp in partitions if tp not in found]:
-        left = deadline - asyncio.get_running_loop().time()
-        if left <= 0:
-            break
-        for tp, records in (await consumer.getmany(*open_, timeout_ms=int(left * 1000), max_records=1)).items():
-            found[tp] = datetime.fromtimestamp(records[0].timestamp / 1000).astimezone()
+    while open_ and asyncio.get_running_loop().time() < deadline:
+        for place, records in (await consumer.getmany(*open_, timeout_ms=50, max_records=1)).items():
+            found[place] = datetime.fromtimestamp(records[0].timestamp / 1000, UTC)
+        for place, partition in open_.items():
+            if place not in found and await consumer.position(place) >= partition.log_end:
+                found[place] = None
+        open_ = {place: partition for place, partition in open_.items() if place not in found}
     return found

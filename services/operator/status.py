@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 
 from services.operator import kafka_clients
 from services.operator.output import note, out, print_json, print_table
-from services.operator.standing import Partition, Standing, look, unread_since
+from services.operator.standing import Partition, Standing, first_unread, look
 from services.operator.surroundings import database, settings_of_command
 from services.runtime.settings import Settings
 from services.runtime.sql import load_queries
@@ -49,17 +49,16 @@ async def _read(
     """Take a look; lags in seconds for partitions that are behind."""
     async with database(settings) as pool, kafka_clients.reader(settings) as reader:
         now = await look(settings, pool, reader)
-        behind = {TopicPartition(p.topic, p.partition): p.stored_offset for p in now.partitions if p.lag}
-        since = await unread_since(reader, behind) if behind else {}
+        since = await first_unread(reader, [partition for partition in now.partitions if partition.lag], wait=3.0)
         moment = datetime.now(UTC)
-        lags = {tp: max(0.0, (moment - appended).total_seconds()) for tp, appended in since.items()}
+        lags = {place: max(0.0, (moment - appended).total_seconds()) for place, appended in since.items() if appended}
         parked = await pool.fetch(QUERIES["parked"])
         letters = await pool.fetch(QUERIES["dead_letters_by_reason"])
     return now, lags, parked, letters
 
 
 def _row(partition: Partition, lags: Mapping[TopicPartition, float]) -> tuple[Any, ...]:
-    lag = lags.get(TopicPartition(partition.topic, partition.partition))
+    lag = lags.get(partition.place)
     return (
         partition.service,
         partition.topic,
@@ -115,9 +114,7 @@ def _as_data(
     data = asdict(now)
     for row, partition in zip(data["partitions"], now.partitions, strict=True):
         row["lag"] = partition.lag
-        row["lag_seconds"] = lags.get(
-            TopicPartition(partition.topic, partition.partition), None if partition.lag else 0.0
-        )
+        row["lag_seconds"] = lags.get(partition.place, None if partition.lag else 0.0)
     return {
         **data,
         "marks_pending": now.marks_pending,

@@ -16,7 +16,12 @@ LARGEST_RECORD = 8 * 1024 * 1024
 """Bytes that Kafka accepts; far above what the contract allows, so that a value too large becomes a dead letter of
 ours with a reason, and not an error that only its publisher sees."""
 
-app = typer.Typer(help="The Kafka topics that the code declares.", no_args_is_help=True)
+app = typer.Typer(
+    help="The Kafka topics that the code declares.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
 
 
 @app.callback()

@@ -1,6 +1,7 @@
 """What all commands have in common."""
 
 import pytest
+from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -9,8 +10,9 @@ from tests.support.command_line import NOWHERE, eventos
 
 
 def _commands(group: TyperGroup, *before: str) -> list[tuple[str, ...]]:
-    found = []
-    for name, command in group.commands.items():
+    found, context = [], Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         found += _commands(command, *before, name) if isinstance(command, TyperGroup) else [(*before, name)]
     return found
 
