@@ -102,6 +102,10 @@ class Consumer(driver.Consumer):
     app: "BatchApp"
     _thread: ConsumerThread
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._claiming = asyncio.Lock()
+
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -114,30 +118,36 @@ class Consumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Begin at the positions in Postgres. When they cannot be had now, pause, and go on trying behind."""
-        partitions = self.assignment()
         try:
-            async with asyncio.timeout(self.app.claim_timeout):
-                return await self._seek_to_claimed(partitions)
+            return await self._seek_to_claimed()
         except Exception as error:
+            partitions = self.assignment()
             log.warning("claim_postponed", partitions=len(partitions), error=repr(error))
             self.pause_partitions(partitions)
-            self.add_future(self._claim_later(partitions, self.app.consumer_generation_id))
+            self.add_future(self._claim_later(self.app.consumer_generation_id))
             return {}
 
-    async def _claim_later(self, partitions: set[TP], generation: int) -> None:
+    async def _claim_later(self, generation: int) -> None:
         while not self.should_stop and self.app.consumer_generation_id == generation:
             await self.sleep(1.0)
             try:
-                async with asyncio.timeout(self.app.claim_timeout):
-                    offsets = await self._seek_to_claimed(partitions)
+                offsets = await self._seek_to_claimed()
             except Exception as error:
-                log.warning("claim_postponed", partitions=len(partitions), error=repr(error))
+                log.warning("claim_postponed", partitions=len(self.assignment()), error=repr(error))
                 continue
             self.resume_partitions(set(offsets) - self.app.stopped)
             return
 
-    async def _seek_to_claimed(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
-        tps = {tp.partition: tp for tp in partitions}
+    async def _seek_to_claimed(self) -> Mapping[TP, int]:
+        """Claim what is assigned, one claim at a time.
+
+        Faust asks twice when a rebalance meets a fetch. A claim of what was assigned before that rebalance, finished
+        after the claim of what is assigned now, would stand for partitions that are gone.
+        """
+        async with asyncio.timeout(self.app.claim_timeout), self._claiming:
+            return await self._claim_and_seek({tp.partition: tp for tp in self.assignment()})
+
+    async def _claim_and_seek(self, tps: Mapping[int, TP]) -> Mapping[TP, int]:
         if not tps:
             return {}
         earliest = await self.earliest_offsets(*tps.values())
