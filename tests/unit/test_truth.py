@@ -44,7 +44,7 @@ def test_a_season_has_records_refused_for_every_reason() -> None:
     assert len(made.records) == 20_000
     assert {row["reason"] for row in state["dead_letters"]} == REASONS
     assert {row["status"] for row in state["sales_activities"]} == {"pending", "success", "escalated", "failed"}
-    assert {row["status"] for row in state["sequences"]} > {"active", "replied", "stopped"}
+    assert {row["status"] for row in state["sequences"]} >= {"active", "replied", "stopped"}
     assert {row["do_not_email"] for row in state["lead_scores"]} == {True, False}
     assert any(row["groups"]["negative"] for row in state["lead_scores"])
 

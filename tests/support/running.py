@@ -1,0 +1,146 @@
+"""All services at work on a test's own database and topics: whole processes, real records, and what can be seen."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiokafka import AIOKafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+
+from contracts.topics import TOPICS
+from services.operator import kafka_clients
+from services.operator.core_rows import load_core
+from services.operator.idle import wait_idle
+from services.operator.lines import Record, read_record
+from services.operator.processes import SERVICES, Child, Fleet
+from services.operator.publish import send_all
+from services.operator.standing import INTAKE_TOPICS, Standing
+from services.operator.state import dump_state
+from services.operator.surroundings import database, private_environment
+from services.runtime.database import Pool
+from services.runtime.settings import Settings
+
+Balance = dict[tuple[str, int], tuple[int, int, int]]
+"""(service, partition) → records applied, duplicate and dead-lettered."""
+_REBALANCED = 60.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """The services while they run, and clients to look at what they do."""
+
+    settings: Settings
+    fleet: Fleet
+    pool: Pool
+    reader: kafka_clients.Reader
+    producer: AIOKafkaProducer
+
+    async def publish(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Publish records, in the form of a line of records.jsonl each, in their order."""
+        async for _ in send_all(self.producer, map(_record, records), self.settings.topic_prefix):
+            pass
+
+    async def settle(self, *, patience: float = 120.0) -> Standing:
+        """Wait until nothing is left to do. Raises Failure when a service has ended, or nothing moves any more."""
+        try:
+            return await wait_idle(
+                self.settings, self.pool, self.reader, watch=lambda _: self.fleet.require_alive(), patience=patience
+            )
+        except Exception as error:
+            error.add_note(self.fleet.tails(5))
+            raise
+
+    async def state(self) -> dict[str, Any]:
+        """The state in the form of a conformance set's expected.json."""
+        async with self.pool.acquire() as connection:
+            return await dump_state(connection, self.reader, self.settings)
+
+    async def published(self) -> dict[tuple[str, int], int]:
+        """(service, partition) → how many records its topic has."""
+        topics = {topic.full_name(self.settings.topic_prefix): service for service, topic in INTAKE_TOPICS.items()}
+        return {(topics[tp.topic], tp.partition): end for tp, end in (await self.reader.ends(list(topics))).items()}
+
+    async def balance_in_database(self) -> Balance:
+        """What the positions say."""
+        async with self.pool.acquire() as connection:
+            rows = await connection.fetch("SELECT * FROM stream_offsets ORDER BY service, partition")
+        return {
+            (row["service"], row["partition"]): (row["applied"], row["duplicate"], row["dead_lettered"]) for row in rows
+        }
+
+    async def balance_in_metrics(self) -> list[tuple[tuple[str, int], tuple[int, int, int]]]:
+        """What /metrics of the intake processes say, each for the partitions that it owns."""
+        told = []
+        for child in self.fleet.children:
+            found: dict[tuple[str, int], Counter[str]] = {}
+            for sample in await self.samples(child, "eventos_records_consumed"):
+                place = sample.labels["service"], int(sample.labels["partition"])
+                found.setdefault(place, Counter())[sample.labels["outcome"]] = int(sample.value)
+            told += [(place, (n["applied"], n["duplicate"], n["dead_lettered"])) for place, n in found.items()]
+        return sorted(told)
+
+    async def samples(self, child: Child, metric: str) -> Sequence[Any]:
+        """What a process says of one metric on its /metrics."""
+        async with aiohttp.ClientSession() as client, client.get(f"{address(child)}/metrics") as response:
+            text = await response.text()
+        families = {family.name: family for family in text_string_to_metric_families(text)}
+        return families[metric].samples if metric in families else []
+
+    async def require_balance(self) -> None:
+        """Raise AssertionError unless each record was settled once, by the database's account and by the metrics'.
+
+        Of each partition one process must tell; while they share partitions anew, it may be none for some seconds.
+        """
+        published, stored = await self.published(), await self.balance_in_database()
+        assert {place: sum(counts) for place, counts in stored.items()} == published
+        try:
+            async with asyncio.timeout(_REBALANCED):
+                while (told := await self.balance_in_metrics()) != sorted(stored.items()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.25)
+        except TimeoutError:
+            assert told == sorted(stored.items())
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, logs: Path, core: Mapping[str, Any], *, replicas: int = 1, services: Iterable[str] = SERVICES
+) -> AsyncIterator[Running]:
+    """Load core rows, start the services, and stop them at the end; the topics must be there."""
+    settings = settings.model_copy(update={"log_format": "json"})
+    async with database(settings, as_owner=True) as owner, owner.acquire() as connection:
+        await load_core(connection, core)
+    with private_environment(environment(settings)):
+        fleet = Fleet({}, logs, services=services, replicas=replicas)
+    async with (
+        database(settings) as pool,
+        kafka_clients.reader(settings) as reader,
+        kafka_clients.producer(settings) as producer,
+        fleet,
+    ):
+        await reader.ends([topic.full_name(settings.topic_prefix) for topic in TOPICS.values()])
+        yield Running(settings, fleet, pool, reader, producer)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment that makes these settings."""
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    plain = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in given.items() if v is not None}
+    return {f"EVENTOS_{name.upper()}": str(value) for name, value in plain.items()}
+
+
+def address(child: Child) -> str:
+    """Where a process serves its pages, as it says in its log when it starts."""
+    lines = [line for line in child.log.read_text("utf-8").splitlines() if '"serving"' in line]
+    found: str = json.loads(lines[-1])["address"]
+    return found
+
+
+def _record(line: Mapping[str, Any]) -> Record:
+    return read_record(json.dumps(line).encode())
