@@ -24,7 +24,7 @@ COMMANDS = {
     "status": "status:status",
     "receipt": "receipt:receipt",
     "dead-letters": "dead_letters:app",
-    "replay": "replay:app",
+    "replay": "replay.command:app",
     "resume": "resume:resume",
 }
 """Each command or group, in the order in which one needs them, and where it is: imported when it is asked for."""

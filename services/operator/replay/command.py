@@ -11,7 +11,7 @@ from services.operator import kafka_clients
 from services.operator.moments import moment
 from services.operator.output import WRONG_USAGE, Failure, note, print_fields, print_json, progress
 from services.operator.processes import INTAKE_SERVICES
-from services.operator.redelivery import Outcome, redeliver, starts_from
+from services.operator.replay.redelivery import Outcome, redeliver, starts_from
 from services.operator.standing import INTAKE_TOPICS
 from services.operator.surroundings import settings_of_command
 from services.runtime.settings import Settings

@@ -1,0 +1,1 @@
+"""`eventos replay`: a topic read again, with positions of the run's own."""
