@@ -1,0 +1,65 @@
+"""Settings from the environment."""
+
+import os
+
+import pytest
+
+from services.runtime.settings import ConfigurationError, load_settings
+
+GOOD = {
+    "EVENTOS_KAFKA_BOOTSTRAP_SERVERS": "one:9092, two:9093",
+    "EVENTOS_DATABASE_URL": "postgresql://user:secret@db/eventos",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Nothing but what a service needs."""
+    for name in [name for name in os.environ if name.startswith("EVENTOS_")]:
+        monkeypatch.delenv(name)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_two_addresses_are_enough() -> None:
+    settings = load_settings()
+
+    assert settings.topic_prefix == "eventos."
+    assert settings.consumer_group("ticket_sales") == "eventos.ticket_sales"
+
+
+def test_all_faults_are_told_at_once_a_line_each(environment: pytest.MonkeyPatch) -> None:
+    faults = {
+        "EVENTOS_KAFKA_BOOTSTRAP_SERVERS": "one:9092,two",
+        "EVENTOS_DATABASE_URL": "mysql://user:secret@db",
+        "EVENTOS_LANES": "0",
+        "EVENTOS_AS_OF": "yesterday",
+        "EVENTOS_TOPIC_PREFIX": "a b",
+        "EVENTOS_LOG_LEVEL": "LOUD",
+        "EVENTOS_CLAIM_TIMEOUT": "31",
+        "EVENTOS_RETENTION_GAP": "skip",
+    }
+    for name, value in faults.items():
+        environment.setenv(name, value)
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+
+    told = str(caught.value).splitlines()
+    assert sorted(line.split(":")[0] for line in told) == sorted(faults)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_missing_is_named(environment: pytest.MonkeyPatch) -> None:
+    for name in GOOD:
+        environment.delenv(name)
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+
+    assert {line.split(":")[0] for line in str(caught.value).splitlines()} == set(GOOD)
+
+
+def test_passwords_are_not_shown() -> None:
+    assert "secret" not in repr(load_settings())
