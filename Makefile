@@ -31,7 +31,7 @@ run: setup ## Start Kafka, Postgres, all services and a demonstration, and watch
 
 .PHONY: test
 test: setup check ## All checks and all tests
-	@exec $(BIN)/pytest --numprocesses=2 --dist=loadgroup -m "not benchmark" $(OPTIONS)
+	@exec $(BIN)/pytest --numprocesses=2 --dist=loadgroup -m "not benchmark and not long" $(OPTIONS)
 
 .PHONY: test-unit
 test-unit: setup ## The tests that need neither Kafka nor Postgres
@@ -40,6 +40,10 @@ test-unit: setup ## The tests that need neither Kafka nor Postgres
 .PHONY: test-some
 test-some: setup ## Some tests: TESTS=path OPTIONS="-x -k words"
 	@exec $(BIN)/pytest $(TESTS) $(OPTIONS)
+
+.PHONY: test-kill
+test-kill: setup ## Kill every service ten times while it drains 200,000 records; again with EVENTOS_TEST_SEED=n
+	@exec $(BIN)/pytest tests/faults -m long --capture=no $(OPTIONS)
 
 .PHONY: coverage
 coverage: setup ## Branch coverage of the domain code, which must be whole

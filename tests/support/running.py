@@ -110,9 +110,10 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, logs: Path, core: Mapping[str, Any], *, replicas: int = 1, services: Iterable[str] = SERVICES
-) -> AsyncIterator[Running]:
-    """Load core rows, start the services, and stop them at the end; the topics must be there."""
+    settings: Settings, logs: Path, core: Mapping[str, Any], *, replicas: int = 1, services: Iterable[str] = SERVICES,
+    waiting: Iterable[Mapping[str, Any]] = (),
+) -> AsyncIterator[Running]:  # fmt: skip
+    """Load core rows, publish what is `waiting`, start the services; at the end stop them. The topics must exist."""
     settings = settings.model_copy(update={"log_format": "json"})
     async with database(settings, as_owner=True) as owner, owner.acquire() as connection:
         await load_core(connection, core)
@@ -122,10 +123,12 @@ async def running(
         database(settings) as pool,
         kafka_clients.reader(settings) as reader,
         kafka_clients.producer(settings) as producer,
-        fleet,
     ):
         await reader.ends([topic.full_name(settings.topic_prefix) for topic in TOPICS.values()])
-        yield Running(settings, fleet, pool, reader, producer)
+        made = Running(settings, fleet, pool, reader, producer)
+        await made.publish(waiting)
+        async with fleet:
+            yield made
 
 
 def environment(settings: Settings) -> dict[str, str]:
