@@ -27,7 +27,7 @@ class Record:
     topic: Topic
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -98,9 +98,15 @@ def _as_bytes(member: str, text: Any) -> bytes | None:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _headers(headers: Any) -> tuple[tuple[str, bytes], ...]:
-    if headers is None:
-        return ()
-    if not isinstance(headers, dict) or not all(isinstance(text, str) for text in headers.values()):
-        raise NoRecord("headers must be an object of texts")
-    return tuple((name, text.encode("utf-8", "surrogatepass")) for name, text in headers.items())
+def _headers(headers: Any) -> tuple[tuple[str, bytes | None], ...]:
+    """Read an object of texts, or, where a name comes twice, a list of pairs."""
+    pairs = list(headers.items()) if isinstance(headers, dict) else headers or []
+    if not isinstance(pairs, list) or not all(_is_header(pair) for pair in pairs):
+        raise NoRecord("headers must be an object of texts, or a list of pairs")
+    return tuple((name, _as_bytes(name, text)) for name, text in pairs)
+
+
+def _is_header(pair: Any) -> bool:
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        return False
+    return isinstance(pair[0], str) and isinstance(pair[1], str | None)

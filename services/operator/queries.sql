@@ -144,7 +144,8 @@ SELECT topic, reason, count(*) AS count FROM dead_letters GROUP BY topic, reason
 SELECT coalesce(sum(duplicate), 0)::bigint FROM stream_offsets WHERE service NOT LIKE 'replay:%'
 
 -- name: resume
--- Go on with a stopped partition, counting refusals anew; tells why it was stopped.
+-- Go on with a stopped partition, counting refusals anew; tells why it was stopped. A position beyond the end ($3)
+-- is that of a topic which is no more: the one that bears its name now is read from its start ($4).
 WITH stopped AS (
     SELECT service, topic, partition, stopped_reason
     FROM stream_offsets
@@ -152,7 +153,8 @@ WITH stopped AS (
     FOR UPDATE
 )
 UPDATE stream_offsets AS stored
-SET stopped_reason = NULL, stopped_at = NULL, refused_in_row = 0, updated_at = now()
+SET stopped_reason = NULL, stopped_at = NULL, refused_in_row = 0, updated_at = now(),
+    next_offset = CASE WHEN stored.next_offset > $3::bigint THEN $4::bigint ELSE stored.next_offset END
 FROM stopped
 WHERE (stored.service, stored.topic, stored.partition) = (stopped.service, stopped.topic, stopped.partition)
 RETURNING stopped.stopped_reason

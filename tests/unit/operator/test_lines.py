@@ -44,6 +44,12 @@ def test_headers_are_names_and_texts() -> None:
     assert record.headers == (("ce_id", b"1"), ("ce_source", b"/x"))
 
 
+def test_headers_of_one_name_are_a_list_of_pairs() -> None:
+    record = read_record(b'{"topic": "ticket-sales", "value": "{}", "headers": [["a", "1"], ["a", null]]}')
+
+    assert record.headers == (("a", b"1"), ("a", None))
+
+
 def test_an_event_by_itself_goes_to_the_topic_of_its_type_as_it_stands() -> None:
     line = event(TICKET_SALES, "page_viewed", event_id=GALA, session_id="s")
 
