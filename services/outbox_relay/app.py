@@ -8,7 +8,7 @@ older value behind a newer one. A crash between sending and deleting sends again
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -107,12 +107,15 @@ class Relay:
         rows = await store.next_rows(connection, self._settings.relay_records, self._blocked)
         if not rows:
             return 0
-        sent = await self._send(producer, rows, namespace)
-        await store.delete_sent(connection, [row.id for row in sent])
-        self._tools.metrics.aged("sent", [row.created_at.timestamp() for row in sent])
-        for row in sent:
-            self._metrics.sent.labels(row.aggregatetype).inc()
-        return len(sent)
+        sent = 0
+        async for some in self._send(producer, rows, namespace):
+            # Deleting nothing is a sign of life all the same: what fails takes its time, and silence costs the lock.
+            await store.delete_sent(connection, [row.id for row in some])
+            self._tools.metrics.aged("sent", [row.created_at.timestamp() for row in some])
+            for row in some:
+                self._metrics.sent.labels(row.aggregatetype).inc()
+            sent += len(some)
+        return sent
 
     async def observe(self) -> None:
         """Read the gauges of the outbox."""
@@ -121,29 +124,38 @@ class Relay:
         self._metrics.pending.set(pending)
         self._metrics.oldest.set(oldest)
 
-    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Row], namespace: UUID) -> list[Row]:
-        """Send all rows in one transaction; where that fails, each topic in its own, so that one cannot hold up all."""
+    async def _send(
+        self, producer: AIOKafkaProducer, rows: Sequence[Row], namespace: UUID
+    ) -> AsyncIterator[Sequence[Row]]:
+        """Send all rows in one transaction; where that fails, each topic in its own, so that one cannot hold up all.
+
+        Yields after each transaction the rows that are in Kafka now, none where it failed.
+        """
+        if await self._succeeds(partial(self._transact, producer, [outgoing(row, namespace) for row in rows])):
+            yield rows
+            return
+        yield []
         by_topic: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             by_topic[row.aggregatetype].append(row)
+        for topic, its_rows in by_topic.items():
+            records = [outgoing(row, namespace) for row in its_rows]
+            if await self._succeeds(partial(self._transact_halving, producer, records)):
+                yield its_rows
+            else:
+                log.error("topic_blocked", topic=topic)
+                self._blocked[topic] = time.monotonic() + BLOCKED_TOPIC_PAUSE
+                yield []
+
+    async def _succeeds(self, transact: Callable[[], Awaitable[None]]) -> bool:
         try:
-            await self._transact(producer, [outgoing(row, namespace) for row in rows])
-            return list(rows)
+            await transact()
         except FATAL:
             raise
         except KafkaError as error:
-            log.warning("topics_sent_apart", topics=sorted(by_topic), error=repr(error))
-        sent: list[Row] = []
-        for topic, its_rows in by_topic.items():
-            try:
-                await self._transact_halving(producer, [outgoing(row, namespace) for row in its_rows])
-                sent += its_rows
-            except FATAL:
-                raise
-            except KafkaError as error:
-                log.error("topic_blocked", topic=topic, error=repr(error))
-                self._blocked[topic] = time.monotonic() + BLOCKED_TOPIC_PAUSE
-        return sent
+            log.warning("transaction_failed", error=repr(error))
+            return False
+        return True
 
     async def _transact_halving(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         try:
