@@ -60,7 +60,8 @@ class EmailEngagement(Handler):
         total = outcome(changes)
         await store.add_subject_counts(connection, total.subjects, shard)
         await store.delete_activities(connection, total.obsolete)
-        await store.write_activities(connection, total.activities)
+        written = await store.write_activities(connection, total.activities)
+        total.effects.derived += [news for id_, news in total.news.items() if id_ in written]
         return total.effects
 
 

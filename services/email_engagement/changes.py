@@ -35,13 +35,15 @@ class Change(NamedTuple):
 class Outcome:
     """What changes of messages do: effects that the runtime writes, and what this service writes itself.
 
-    `obsolete` are keys (id, created_at) of activities that an earlier `sent` moved to another created_at.
+    `obsolete` are keys (id, created_at) of activities that an earlier `sent` moved to another created_at. `news`, by
+    activity id, is told if the activity is written: one whose sponsor or event was deleted is not.
     """
 
     effects: Effects = field(default_factory=Effects)
     subjects: Counter[SubjectKey] = field(default_factory=Counter)
     activities: list[Activity] = field(default_factory=list)
     obsolete: list[tuple[str, datetime]] = field(default_factory=list)
+    news: dict[str, Derived] = field(default_factory=dict)
 
 
 def outcome(changes: Iterable[Change]) -> Outcome:
@@ -75,7 +77,7 @@ def _move_gate(total: Outcome, old: str | None, new: str | None) -> None:
 
 
 def _move_activity(total: Outcome, old: MessageState | None, new: MessageState, traceparent: str | None) -> None:
-    """Write the activity anew; tell of it where it is new or has another status."""
+    """Write the activity anew; it is news where it is new or has another status."""
     written = activity(new)
     if written is None:
         return
@@ -86,7 +88,7 @@ def _move_activity(total: Outcome, old: MessageState | None, new: MessageState, 
         if old.sent_at != written.created_at:
             total.obsolete.append((written.id, old.sent_at))
     if written.status != previous_status:
-        total.effects.derived.append(_recorded(written, previous_status, traceparent))
+        total.news[written.id] = _recorded(written, previous_status, traceparent)
 
 
 def _recorded(activity: Activity, previous_status: str | None, traceparent: str | None) -> Derived:

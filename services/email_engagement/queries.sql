@@ -70,8 +70,9 @@ WITH NO DATA
 
 -- name: write_activities
 -- Insert activities or update them in place. Intake has checked the sponsor and event that a fact names, but the
--- message may have others from older facts; where they were deleted since, the activity went with them.
-INSERT INTO agent_sales_activities (
+-- message may have others from older facts; where they were deleted since, the activity went with them. Says which
+-- activities it wrote.
+INSERT INTO agent_sales_activities AS stored (
     id, created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
     input_data, output_data, status, required_human_review, escalation_reason
 )
@@ -92,6 +93,7 @@ ON CONFLICT (id, created_at) DO UPDATE SET
     status = excluded.status,
     required_human_review = excluded.required_human_review,
     escalation_reason = excluded.escalation_reason
+RETURNING stored.id::text
 
 -- name: ensure_month
 -- Make the partition of agent_sales_activities for one month, unless it is there.

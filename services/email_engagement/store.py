@@ -73,12 +73,13 @@ async def delete_activities(connection: Connection, keys: Sequence[tuple[str, da
         await connection.execute(QUERIES["delete_activities"], *zip(*keys, strict=True))
 
 
-async def write_activities(connection: Connection, activities: Sequence[Activity]) -> None:
-    """Insert activities, or bring those that are there to what they are now."""
-    if activities:
-        await connection.execute(QUERIES["create_batch_activities"])
-        await connection.copy_records_to_table("batch_activities", records=activities, columns=Activity._fields)
-        await connection.execute(QUERIES["write_activities"])
+async def write_activities(connection: Connection, activities: Sequence[Activity]) -> set[str]:
+    """Insert activities, or bring those that are there to what they are now; return the ids of those written."""
+    if not activities:
+        return set()
+    await connection.execute(QUERIES["create_batch_activities"])
+    await connection.copy_records_to_table("batch_activities", records=activities, columns=Activity._fields)
+    return {row[0] for row in await connection.fetch(QUERIES["write_activities"])}
 
 
 async def ensure_month(connection: Connection, month: date) -> None:

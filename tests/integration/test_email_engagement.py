@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import SecretStr
 
@@ -220,9 +221,39 @@ async def test_an_activity_deleted_with_its_sponsor_or_event_stays_away(
     await apply(service, email("sent", sponsor_id=sponsor_id, event_id=event_id))
     await connection.execute(f"DELETE FROM {table}")  # noqa: S608
 
-    await apply(service, email("opened"), email("sent", minute=-1))
+    moved = await apply(service, email("opened"), email("sent", minute=-1))
 
     assert await activity_rows(connection) == {}
+    assert moved.derived == []
+
+
+@pytest.mark.parametrize("table", ["sponsors", "events"])
+async def test_of_a_batchs_activities_only_those_that_are_written_are_told(
+    connection: Connection, service: Connection, table: str
+) -> None:
+    """What a message is first told of may be gone too, when an older fact named it."""
+    sponsor_id, event_id = await add_sponsor(connection), await add_event(connection)
+    about: dict[str, Any] = {"sponsor_id": sponsor_id, "event_id": event_id}
+    await apply(service, email("sent", message_id="m-1", **about), email("delivered", message_id="m-2", **about))
+    await connection.execute(f"DELETE FROM {table}")  # noqa: S608
+    about = {"sponsor_id": await add_sponsor(connection), "event_id": await add_event(connection)}
+    here = email("sent", message_id="m-3", **about)
+
+    effects = await apply(service, email("replied", message_id="m-1"), email("sent", message_id="m-2"), here)
+
+    assert [orjson.loads(told.data or b"")["message_id"] for told in effects.derived] == ["m-3"]
+    assert (await activity_rows(connection)).keys() == {"m-3"}
+
+
+async def test_an_activity_that_is_written_again_with_another_status_is_told(
+    connection: Connection, service: Connection
+) -> None:
+    told = await apply(service, email("sent", sponsor_id=await add_sponsor(connection)))
+    told_again = await apply(service, email("delivered", minute=1))
+    moved = await apply(service, email("sent", minute=-60 * 24 * 40), email("replied", minute=2))
+
+    status = [orjson.loads(each.data or b"")["status"] for it in (told, told_again, moved) for each in it.derived]
+    assert status == ["pending", "success", "escalated"]
 
 
 async def test_any_order_and_batching_stores_the_same_and_moves_the_same_sums(

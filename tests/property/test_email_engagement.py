@@ -120,7 +120,7 @@ def test_the_last_that_was_told_of_an_activity_is_its_status(
     told = [
         AgentActivityRecorded.model_validate_json(event.data or b"")
         for each in outcomes
-        for event in each.effects.derived
+        for event in each.news.values()
     ]
     last: dict[str, str] = {}
     for data in told:

@@ -27,7 +27,7 @@ def change(*later: Event[Any], known: tuple[Event[Any], ...] = (), trace: str | 
 
 
 def told(changed: Outcome) -> list[AgentActivityRecorded]:
-    return [AgentActivityRecorded.model_validate_json(event.data or b"") for event in changed.effects.derived]
+    return [AgentActivityRecorded.model_validate_json(event.data or b"") for event in changed.news.values()]
 
 
 def test_a_new_message_adds_all_that_it_contributes() -> None:
@@ -131,7 +131,7 @@ def test_what_is_told_is_the_json_of_its_contract_under_its_key_with_the_trace()
         changed = change(*facts, trace=TRACE)
 
         (data,) = told(changed)
-        assert changed.effects.derived == [
+        assert list(changed.news.values()) == [
             Derived(data.TOPIC.name, data.partition_key, data.TYPE, data.model_dump_json().encode(), TRACE)
         ]
 
@@ -147,7 +147,7 @@ def test_an_activity_that_changes_but_for_its_status_is_written_and_not_told() -
     changed = change(email("opened"), known=(SENT, email("delivered")))
 
     assert changed.activities == [activity(state_of(SENT, email("delivered"), email("opened")))]
-    assert changed.effects.derived == []
+    assert changed.news == {}
 
 
 def test_an_earlier_sent_moves_the_activity_and_is_no_news() -> None:
@@ -156,14 +156,14 @@ def test_an_earlier_sent_moves_the_activity_and_is_no_news() -> None:
     (written,) = changed.activities
     assert changed.obsolete == [(written.id, NOON)]
     assert written.created_at == email("sent", minute=-9).time
-    assert changed.effects.derived == []
+    assert changed.news == {}
 
 
 def test_a_message_that_is_no_activity_is_neither_written_nor_told() -> None:
     for facts in ((email("sent", event_id=GALA),), (email("opened", sponsor_id=SPONSOR),)):
         changed = change(*facts)
 
-        assert (changed.activities, changed.obsolete, changed.effects.derived) == ([], [], [])
+        assert (changed.activities, changed.obsolete, changed.news) == ([], [], {})
 
 
 def test_a_known_message_becomes_an_activity_when_its_sent_or_its_sponsor_comes() -> None:
