@@ -17,11 +17,10 @@ from services.runtime import positions
 from services.runtime.database import Fault, Pool, classify, patiently
 from services.runtime.health import Pulse
 from services.runtime.intake import Intake, SkippedRecordsError
-from services.runtime.kafka import faust_credentials
 from services.runtime.lanes import Lanes
 from services.runtime.metrics import IntakeMetrics
 from services.runtime.positions import Position
-from services.runtime.record_batches import BatchApp, BatchScheduler, Claimed, Consumer
+from services.runtime.record_batches import BatchApp, BatchScheduler, Claimed, Consumer, faust_credentials
 from services.runtime.records import RecordBatch
 from services.runtime.settings import Settings
 from services.runtime.sql import load_queries

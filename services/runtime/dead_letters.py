@@ -2,7 +2,6 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from contracts.envelope import Event, Refused
@@ -10,7 +9,7 @@ from contracts.refusals import Reason
 from contracts.topics import DEAD_LETTERS, Topic
 from services.runtime.database import Connection
 from services.runtime.ledger import References, Verdict
-from services.runtime.records import Item, Record
+from services.runtime.records import Item, Record, appended_at
 from services.runtime.sql import load_queries
 
 queries = load_queries(__package__)
@@ -71,7 +70,7 @@ def _row(
         record.key,
         record.value,
         encode_headers(record.headers),
-        datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        appended_at(record),
         refused.reason,
         refused.detail,
         *(None if text is None else _storable(text) for text in (refused.source, refused.id, refused.type)),

@@ -25,7 +25,7 @@ from services.runtime.effects import Effects
 from services.runtime.ledger import Verdict
 from services.runtime.metrics import IntakeMetrics
 from services.runtime.positions import Position, Tally
-from services.runtime.records import Item, Record, RecordBatch
+from services.runtime.records import Item, Record, RecordBatch, appended_at
 from services.runtime.settings import Settings
 from services.runtime.wake import wake
 
@@ -197,7 +197,7 @@ class Intake:
                 raise SkippedRecordsError(self._skipped(partition, offset, stored.next_offset if stored else "absent"))
         running = {partition: p.next_offset for partition, p in fence.items() if not p.stopped_reason}
         fresh = [i for i in items if i.record.offset >= running.get(i.record.partition, i.record.offset + 1)]
-        if len(fresh) < len(items):
+        if any(i.record.offset < fence[i.record.partition].next_offset for i in items):
             self._metrics.fenced()
         return fresh
 
@@ -234,4 +234,4 @@ def latest_acceptable_time(record: Record, as_of: date | None) -> datetime:
     """
     if as_of is not None:
         return datetime.combine(as_of, time.min, UTC) + timedelta(days=1) + CLOCK_TOLERANCE
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC) + CLOCK_TOLERANCE
+    return appended_at(record) + CLOCK_TOLERANCE

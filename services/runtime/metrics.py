@@ -117,6 +117,8 @@ class IntakeMetrics(ServiceMetrics, Collector):
         self.rebalances.labels(self.service).inc()
         self._positions = {position.partition: position for position in positions}
         self._ends = ends
+        now = time.time()
+        self._last_appended = {partition: self._last_appended.get(partition, now) for partition in self._positions}
 
     def released(self) -> None:
         """Own no partition until the next claim: their new owners speak for them now."""
@@ -131,9 +133,8 @@ class IntakeMetrics(ServiceMetrics, Collector):
         self.observe(positions)
         for reason in reasons:
             self.dead_letters.labels(self.service, reason).inc()
-        last = {item.record.partition: item.record.timestamp / 1000 for item in items}
-        self._last_appended.update(last)
-        self.aged("facts", last.values())
+        self._last_appended.update({item.record.partition: item.record.timestamp / 1000 for item in items})
+        self.aged("facts", [item.record.timestamp / 1000 for item in items])
 
     def offsets(self) -> dict[int, int]:
         """The next offset to settle, of each partition that this process owns."""
@@ -154,7 +155,7 @@ class IntakeMetrics(ServiceMetrics, Collector):
         paused = GaugeMetricFamily("eventos_partition_paused", "1 while a partition is stopped", labels=where)
         lag = GaugeMetricFamily("eventos_consumer_lag_records", "Records not settled yet", labels=where)
         lag_seconds = GaugeMetricFamily(
-            "eventos_consumer_lag_seconds", "Age of the last record settled while there are more; 0 without lag",
+            "eventos_consumer_lag_seconds", "Age of the last record settled (or the claim) while there is lag, else 0",
             labels=where,
         )  # fmt: skip
         behind = self.lag()
@@ -166,8 +167,7 @@ class IntakeMetrics(ServiceMetrics, Collector):
             paused.add_metric(place, stored.stopped_reason is not None)
             if partition in behind:
                 lag.add_metric(place, behind[partition])
-                since = self._last_appended.get(partition)
-                late = time.time() - since if since is not None and behind[partition] else 0.0
+                late = time.time() - self._last_appended[partition] if behind[partition] else 0.0
                 lag_seconds.add_metric(place, max(0.0, late))
         yield from (consumed, offset, paused, lag, lag_seconds)
 

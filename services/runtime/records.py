@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from aiokafka import ConsumerRecord
@@ -10,6 +11,15 @@ from contracts.envelope import Event, Refused
 
 Record: TypeAlias = ConsumerRecord
 """A Kafka record as it was fetched: key and value are bytes or None, `timestamp` is the broker's, in milliseconds."""
+
+
+_LATEST_STAMP_MS = 253_370_764_800_000
+"""The year 9999 begins; a topic that takes its publishers' timestamps may hold anything."""
+
+
+def appended_at(record: Record) -> datetime:
+    """When the broker appended `record`, as far as the calendar goes."""
+    return datetime.fromtimestamp(min(max(record.timestamp, 0), _LATEST_STAMP_MS) / 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Settings of every service, read from the environment (`EVENTOS_…`); all faults are reported at once."""
 
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -16,7 +17,7 @@ class ConfigurationError(Exception):
 class Settings(BaseSettings):
     """Settings shared by the services and the command line. Durations are in seconds, sizes in records."""
 
-    model_config = SettingsConfigDict(env_prefix="EVENTOS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="EVENTOS_", frozen=True, extra="ignore", validate_default=True)
 
     kafka_bootstrap_servers: str = Field(min_length=1, description="host:port of Kafka brokers, comma-separated")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -49,7 +50,9 @@ class Settings(BaseSettings):
     background_keys: int = Field(2000, ge=1, description="keys of the day's turn taken in one round")
     redrive_interval: Seconds = Field(30.0, description="how often refused events are looked at for re-driving")
     relay_records: int = Field(5000, ge=1, le=50_000, description="outbox rows sent in one Kafka transaction")
-    as_of: date | None = Field(None, description="a fixed UTC day for scores, instead of the current one")
+    as_of: date | None = Field(
+        None, lt=date(9999, 1, 1), description="a fixed UTC day for scores, instead of the current one"
+    )
 
     metrics_host: str = Field("127.0.0.1", description="address of /metrics, /livez and /readyz")
     metrics_port: int = Field(0, ge=0, le=65535, description="port of the same; 0 takes a free one")
@@ -62,6 +65,27 @@ class Settings(BaseSettings):
         if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
         return url
+
+    @field_validator("kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _is_there_for_sasl(cls, value: SecretStr | str | None, info: ValidationInfo) -> SecretStr | str | None:
+        if value is None and "SASL" in info.data.get("kafka_security_protocol", ""):
+            raise ValueError(f"is required with {info.data['kafka_security_protocol']}")
+        return value
+
+    @field_validator("kafka_ca_file")
+    @classmethod
+    def _is_a_file(cls, path: str | None) -> str | None:
+        if path is not None and not Path(path).is_file():
+            raise ValueError(f"there is no file {path}")
+        return path
+
+    @field_validator("stop_timeout")
+    @classmethod
+    def _ends_within_the_session(cls, seconds: float, info: ValidationInfo) -> float:
+        if seconds >= info.data.get("session_timeout", float("inf")):
+            raise ValueError("must be below EVENTOS_SESSION_TIMEOUT: the group would not wait so long for a batch")
+        return seconds
 
     @field_validator("kafka_bootstrap_servers")
     @classmethod

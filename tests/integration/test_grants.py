@@ -85,7 +85,6 @@ MAY: dict[str, dict[str, str]] = {
         **_PROJECTION,
         "streams.control": FOLD,
         "streams_g1.lead_signals": READ,
-        "streams_g1.email_messages": READ,
         "public.events": READ,
         "public.sponsor_embeddings": READ,
         "public.sponsor_proposals": READ,

@@ -287,3 +287,33 @@ class TestSequences:
         await taken_marks(connection)
         await connection.execute("UPDATE follow_up_sequences SET emails_sent = 3, replies_received = 1")
         assert await taken_marks(connection) == []
+
+
+@pytest.mark.parametrize("table", ["sponsors", "events"])
+async def test_a_lead_that_goes_with_its_sponsor_or_event_leaves_a_tombstone(
+    connection: Connection, table: str
+) -> None:
+    sponsor, event = await add_sponsor(connection), await add_event(connection)
+    await connection.execute(
+        "INSERT INTO sponsor_lead_scores (sponsor_id, event_id, score, conversion_probability, priority)"
+        " VALUES ($1, $2, 50, 0.25, 'warm')",
+        sponsor,
+        event,
+    )
+    await connection.execute({"sponsors": "DELETE FROM sponsors", "events": "DELETE FROM events"}[table])
+    told = await connection.fetch("SELECT aggregatetype, aggregateid, type, payload, source FROM outbox")
+    assert [tuple(row) for row in told] == [("lead-scores", f"{sponsor}:{event}", None, None, "/eventos/lead_scoring")]
+
+
+async def test_a_lead_that_its_service_removes_is_told_by_the_service_alone(connection: Connection) -> None:
+    sponsor, event = await add_sponsor(connection), await add_event(connection)
+    await connection.execute(
+        "INSERT INTO sponsor_lead_scores (sponsor_id, event_id, score, conversion_probability, priority)"
+        " VALUES ($1, $2, 50, 0.25, 'warm')",
+        sponsor,
+        event,
+    )
+    await connection.execute("SET ROLE eventos_lead_scoring")
+    await connection.execute("DELETE FROM sponsor_lead_scores")
+    await connection.execute("RESET ROLE")
+    assert await connection.fetchval("SELECT count(*) FROM outbox") == 0

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from services.operator.processes import INTAKE_SERVICES, SERVICES
-from tests.support.running import Running
+from services.operator.processes import INTAKE_SERVICES, SERVICES, Child
+from tests.support.running import Running, addresses
 
 _PATIENCE = 300.0
 """Seconds within which some record must be settled, whoever was killed."""
@@ -21,6 +21,11 @@ class Kills:
     times: int
     moments: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     left: Counter[str] = field(default_factory=Counter)
+    victims: Counter[str] = field(default_factory=Counter)
+
+    def serves(self, child: Child) -> bool:
+        """Whether the process has come so far as to serve its pages, as all of those that were killed had."""
+        return len(addresses(child)) > self.victims[child.name]
 
     def table(self) -> str:
         """A row per service."""
@@ -32,7 +37,7 @@ class Kills:
 
 
 async def kill_while_draining(services: Running, published: Mapping[str, int], kills: Kills) -> None:
-    """Kill one process of each service `times` times while it drains, and start it again at once.
+    """Kill a process of each service `times` times while it drains, once it serves, and start it again at once.
 
     `published` says how many records each intake service has to settle. Kills of an intake service wait for its own
     progress, those of the others for everyone's. Raises Failure when a service ends by itself.
@@ -47,19 +52,20 @@ async def kill_while_draining(services: Running, published: Mapping[str, int], k
         if sum(settled.values()) != before:
             before, moved = sum(settled.values()), loop.time()
         assert loop.time() - moved < _PATIENCE, f"nothing is settled any more: {settled}\n{services.fleet.tails()}"
-        reached = [service for service in SERVICES if due[service] and settled[service] >= due[service][0]]
-        if not reached:
+        reached = {service for service in SERVICES if due[service] and settled[service] >= due[service][0]}
+        victims = [child for child in services.fleet.children if child.service in reached and kills.serves(child)]
+        if not victims:
             await asyncio.sleep(rng.uniform(0, 0.05))
             continue
-        service = rng.choice(reached)
-        due[service].pop(0)
-        kills.moments[service].append(settled[service])
-        kills.left[service] += settled[service] < 1
-        await _kill(services, service, rng)
+        victim = rng.choice(victims)
+        due[victim.service].pop(0)
+        kills.moments[victim.service].append(settled[victim.service])
+        kills.left[victim.service] += settled[victim.service] < 1
+        kills.victims[victim.name] += 1
+        await _kill(services, victim)
 
 
-async def _kill(services: Running, service: str, rng: Random) -> None:
-    victim = rng.choice([child for child in services.fleet.children if child.service == service])
+async def _kill(services: Running, victim: Child) -> None:
     assert victim.process is not None
     victim.process.kill()
     await victim.process.wait()

@@ -140,9 +140,13 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def address(child: Child) -> str:
     """Where a process serves its pages, as it says in its log when it starts."""
-    lines = [line for line in child.log.read_text("utf-8").splitlines() if '"serving"' in line]
-    found: str = json.loads(lines[-1])["address"]
-    return found
+    return addresses(child)[-1]
+
+
+def addresses(child: Child) -> list[str]:
+    """The same of all processes that it has been, one after the other."""
+    lines = child.log.read_text("utf-8").splitlines()
+    return [json.loads(line)["address"] for line in lines if '"serving"' in line]
 
 
 def _record(line: Mapping[str, Any]) -> Record:

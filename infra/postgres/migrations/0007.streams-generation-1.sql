@@ -158,9 +158,6 @@ CREATE TABLE streams_g1.email_messages (
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE streams_g1.email_messages IS
     'The state of each e-mail, a pure function of its facts; written by email_engagement.';
-CREATE INDEX email_messages_opted_out ON streams_g1.email_messages (sponsor_id)
-    WHERE unsubscribed_at IS NOT NULL OR complained_at IS NOT NULL;
-COMMENT ON INDEX streams_g1.email_messages_opted_out IS 'Whether a sponsor may be written to: the do_not_email gate.';
 
 CREATE TABLE streams_g1.ticket_events (
     event_id uuid NOT NULL,

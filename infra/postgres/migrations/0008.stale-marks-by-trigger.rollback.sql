@@ -1,4 +1,6 @@
 -- squawk-ignore-file ban-drop-function
+DROP TRIGGER tell_of_lead_gone ON public.sponsor_lead_scores;
+DROP FUNCTION streams.tell_of_lead_gone();
 DROP TRIGGER mark_email_subjects_update ON public.follow_up_sequences;
 DROP TRIGGER keep_owner_status_update ON public.follow_up_sequences;
 DROP TRIGGER keep_owner_status_insert ON public.follow_up_sequences;

@@ -152,3 +152,20 @@ CREATE TRIGGER mark_email_subjects_update AFTER UPDATE OF status, owner_status O
         AND current_user <> 'eventos_email_engagement'
     )
     EXECUTE FUNCTION streams.mark_row('email_subjects', 'sequence');
+
+-- A lead that goes with its sponsor or event goes without lead_scoring, but not unsaid: the topic of scores is
+-- compacted, and a key without a tombstone would stay in it for good.
+CREATE FUNCTION streams.tell_of_lead_gone() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    INSERT INTO streams.outbox (aggregatetype, aggregateid, source)
+    VALUES ('lead-scores', OLD.sponsor_id || ':' || OLD.event_id, '/eventos/lead_scoring');
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION streams.tell_of_lead_gone() FROM public;
+CREATE TRIGGER tell_of_lead_gone AFTER DELETE ON public.sponsor_lead_scores
+    FOR EACH ROW WHEN (current_user <> 'eventos_lead_scoring')
+    EXECUTE FUNCTION streams.tell_of_lead_gone();

@@ -85,7 +85,7 @@ GRANT UPDATE (engagement_score) ON public.sponsors TO eventos_lead_scoring;
 GRANT INSERT, UPDATE ON streams.control TO eventos_lead_scoring; -- as_of, advanced in the transaction that marks
 GRANT SELECT ON
     public.events, public.sponsor_embeddings, public.sponsor_proposals,
-    streams_g1.lead_signals, streams_g1.email_messages
+    streams_g1.lead_signals
     TO eventos_lead_scoring;
 
 -- event_dashboards

@@ -195,26 +195,30 @@ def test_a_dead_letter_that_is_not_there_is_one_message(environment: Environment
 def test_resume_clears_the_reason_and_the_count_and_only_where_there_is_one(
     environment: Environment, settings: Settings
 ) -> None:
+    """The position stands where the topic reaches as far; in one that was made anew it goes back to the start."""
     topic = SPONSOR_ACTIVITY.full_name(settings.topic_prefix)
     _with_connection(
         settings,
         lambda connection: connection.execute(
             "INSERT INTO stream_offsets (service, topic, partition, next_offset, refused_in_row, stopped_reason)"
-            " VALUES ('sponsor_activity', $1, 3, 7, 9, 'all refused')",
+            " VALUES ('sponsor_activity', $1, 3, 0, 9, 'all refused'), ('sponsor_activity', $1, 4, 7, 0, 'made anew')",
             topic,
         ),
     )
 
     first = eventos("resume", "sponsor-activity", 3, environment=environment)
     second = eventos("resume", "sponsor-activity", 3, environment=environment)
+    anew = eventos("resume", "sponsor-activity", 4, environment=environment)
 
-    assert first.exit_code == 0
+    assert (first.exit_code, second.exit_code, anew.exit_code) == (0, 1, 0)
     assert "all refused" in first.stderr
-    assert second.exit_code == 1
-    row = _with_connection(
-        settings, lambda c: c.fetchrow("SELECT stopped_reason, refused_in_row, next_offset FROM stream_offsets")
+    rows = _with_connection(
+        settings,
+        lambda c: c.fetch(
+            "SELECT partition, stopped_reason, refused_in_row, next_offset FROM stream_offsets ORDER BY partition"
+        ),
     )
-    assert tuple(row) == (None, 0, 7)
+    assert [tuple(row) for row in rows] == [(3, None, 0, 0), (4, None, 0, 0)]
 
 
 def test_migrate_has_nothing_to_do_on_a_database_that_is_up_to_date(environment: Environment) -> None:
