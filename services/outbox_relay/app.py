@@ -25,7 +25,7 @@ from aiokafka.errors import (
 )
 
 from services.outbox_relay import store
-from services.outbox_relay.domain import Outgoing, Row, outgoing, without_value
+from services.outbox_relay.domain import Outgoing, Row, outgoing, without_key, without_value
 from services.runtime.database import Connection, Fault, classify, connect
 from services.runtime.kafka import client_options
 from services.runtime.metrics import RelayMetrics
@@ -162,11 +162,17 @@ class Relay:
             await self._transact(producer, records)
         except MessageSizeTooLargeError:
             if len(records) == 1:
-                await self._transact(producer, [without_value(records[0])])
+                await self._transact_shortened(producer, records[0])
                 return
             middle = len(records) // 2
             await self._transact_halving(producer, records[:middle])
             await self._transact_halving(producer, records[middle:])
+
+    async def _transact_shortened(self, producer: AIOKafkaProducer, record: Outgoing) -> None:
+        try:
+            await self._transact(producer, [without_value(record)])
+        except MessageSizeTooLargeError:  # what a publisher compressed may have a key or headers of any size
+            await self._transact(producer, [without_key(record)])
 
     async def _transact(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         async with producer.transaction():

@@ -9,6 +9,9 @@ from uuid import UUID, uuid5
 import orjson
 
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
+_PREFIX = "eventos-"
+_WHY = {_PREFIX + name for name in ("reason", "detail", "topic", "partition", "offset")}
+"""Headers that a dead letter has of us, behind its publisher's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,18 @@ def outgoing(row: Row, installation: UUID) -> Outgoing:
 
 def without_value(record: Outgoing) -> Outgoing:
     """The record less its value, for a topic that takes nothing so large; the dead letter's row keeps the whole."""
-    size = str(len(record.value or b"")).encode()
-    return Outgoing(record.topic, record.key, None, [*record.headers, ("eventos-value-omitted", size)])
+    return Outgoing(record.topic, record.key, None, [*record.headers, _omitted("value", record.value)])
+
+
+def without_key(record: Outgoing) -> Outgoing:
+    """The record less all that its publisher chose, where that is too large even without the value."""
+    why = [(name, value) for name, value in dict(record.headers).items() if name in _WHY]
+    left_out = [_omitted("value", record.value), _omitted("key", record.key)]
+    return Outgoing(record.topic, None, None, [*why, *left_out])
+
+
+def _omitted(part: str, was: bytes | None) -> tuple[str, bytes]:
+    return f"{_PREFIX}{part}-omitted", str(len(was or b"")).encode()
 
 
 def _cloud_event(row: Row, installation: UUID) -> bytes:
