@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from contracts.envelope import Event
-from contracts.topics import EMAIL_ENGAGEMENT, SPONSOR_ACTIVITY
+from contracts.topics import EMAIL_ENGAGEMENT, SPONSOR_ACTIVITY, TICKET_SALES
 from services.email_engagement.app import EmailEngagement
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Effects
 from services.runtime.intake import RECHECKS
 from services.sponsor_activity.app import SponsorActivity
-from tests.support.crm import add_sponsor
+from services.ticket_sales.app import TicketSales
+from tests.support.crm import add_event, add_sponsor
 from tests.support.databases import connect
 from tests.support.intakes import Held, bench, stored
-from tests.support.interleaving import terminate, until_blocked
+from tests.support.interleaving import DEADLINE, terminate, until_blocked
 from tests.support.records import batch, event
 
 APPLICATION = "eventos-sponsor_activity"
@@ -246,25 +247,29 @@ async def test_a_reference_that_keeps_failing_is_in_the_end_its_handlers_fault(
 
 
 async def test_a_row_that_is_referred_to_cannot_be_deleted_before_the_batch_commits(
-    connection: Connection, database_url: str, sponsor: str
+    connection: Connection, database_url: str
 ) -> None:
-    other = await connect(database_url)
-    held = Held()
-    async with bench(database_url, held) as it:
-        working = asyncio.create_task(it.process(batch(0, 0, *visits(sponsor))))
-        await held.reached.wait()
-        deleting = asyncio.create_task(other.execute("DELETE FROM sponsors"))
-        pid = other.get_server_pid()
-        async with asyncio.timeout(20):
-            while not await connection.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid):
-                assert not deleting.done()
-        held.go.set()
-        await working
-        await deleting
-        await it.process(batch(0, 4, *visits(sponsor, 1)))
+    """Ticketing facts have no foreign key: it is the look at the references that keeps the row."""
+    event_id = await add_event(connection)
+    viewed = [event(TICKET_SALES, "page_viewed", event_id=event_id, session_id="s") for _ in range(2)]
+    other, deletions = await connect(database_url), list[asyncio.Task[str]]()
+
+    class Deleting(TicketSales):
+        async def apply(self, service: Connection, events: Sequence[Event[Any]], shard: int) -> Effects:
+            deletions.append(asyncio.create_task(other.execute("DELETE FROM events")))
+            pid = other.get_server_pid()
+            async with asyncio.timeout(DEADLINE):
+                while not await connection.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid):
+                    assert not deletions[0].done()
+            return await super().apply(service, events, shard)
+
+    async with bench(database_url, Deleting(), service="ticket_sales", topic=TICKET_SALES) as it:
+        await it.process(batch(0, 0, viewed[0], topic=TICKET_SALES))
+        assert await deletions[0] == "DELETE 1"
+        await it.process(batch(0, 1, viewed[1], topic=TICKET_SALES))
     await other.close()
 
-    assert await stored(connection) == {0: (5, 4, 0, 1)}
+    assert await stored(connection, "ticket_sales") == {0: (2, 1, 0, 1)}
 
 
 async def test_a_pool_without_a_free_connection_is_waited_for(
