@@ -23,7 +23,7 @@ async def survive(settings: Settings, logs: Path, *, count: int, times: int, bat
     """Drain `count` records with two replicas of everything, killing each service `times` times."""
     made, kills = season(seed, count), Kills(seed, times)
     settings = settings.model_copy(
-        update={"as_of": made.as_of, "batch_records": batch_records, "session_timeout": 10.0}
+        update={"as_of": made.as_of, "batch_records": batch_records, "session_timeout": 10.0, "stop_timeout": 8.0}
     )
     published = Counter(SERVICES_OF_TOPICS[record["topic"]] for record in made.records)
     try:
