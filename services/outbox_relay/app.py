@@ -180,7 +180,19 @@ class Relay:
 
     async def _begin_sending(self, producer: AIOKafkaProducer, record: Outgoing) -> Awaitable[object]:
         name = self._settings.topic_prefix + record.topic
+        if record.key is None and record.value is None:
+            return await self._begin_sending_nothing(producer, name, record)
         sent: Awaitable[object] = await producer.send(name, key=record.key, value=record.value, headers=record.headers)
+        return sent
+
+    async def _begin_sending_nothing(
+        self, producer: AIOKafkaProducer, name: str, record: Outgoing
+    ) -> Awaitable[object]:
+        """Send what has neither key nor value: Kafka takes it, and hands it to us; aiokafka's `send` does not."""
+        batch = producer.create_batch()
+        batch.append(key=None, value=None, timestamp=None, headers=record.headers)
+        partition = min(await producer.partitions_for(name))
+        sent: Awaitable[object] = await producer.send_batch(batch, name, partition=partition)
         return sent
 
 
