@@ -34,11 +34,11 @@ async def move_day(connection: Connection, day: date, *, fixed: bool) -> bool:
     return await connection.fetchval(QUERIES["move_day"], day, fixed) is not None
 
 
-async def refresh_performance(connection: Connection, unless_younger: timedelta, timeout: float) -> bool:
-    """Refresh the performance summary; say whether it was due. Raises TimeoutError after `timeout` seconds."""
+async def refresh_performance(connection: Connection, unless_younger: timedelta, most: float) -> bool:
+    """Refresh the performance summary; say whether it was due. Raises TimeoutError after `most` seconds."""
     async with connection.transaction():
         await connection.execute(QUERIES["take_time"])
-        done: bool = await connection.fetchval(QUERIES["refresh_performance"], unless_younger, timeout=timeout)
+        done: bool = await connection.fetchval(QUERIES["refresh_performance"], unless_younger, timeout=most)
     return done
 
 

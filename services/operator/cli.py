@@ -15,6 +15,7 @@ from infra.local.servers import ServerError
 from services.operator import (
     check,
     configuration,
+    db,
     dead_letters,
     migrate,
     publish,
@@ -23,6 +24,7 @@ from services.operator import (
     resume,
     run,
     simulate,
+    sponsors,
     status,
     topics,
     up,
@@ -62,7 +64,7 @@ class Commands(TyperGroup):
 
 _ORDER = (
     *("up", "run", "migrate", "topics", "config", "publish", "check", "simulate"),
-    *("status", "receipt", "dead-letters", "replay", "resume"),
+    *("status", "receipt", "dead-letters", "replay", "resume", "sponsors", "db"),
 )
 
 
@@ -139,6 +141,8 @@ app.command("receipt")(receipt.receipt)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(replay.app, name="replay")
 app.command("resume")(resume.resume)
+app.add_typer(sponsors.app, name="sponsors")
+app.add_typer(db.app, name="db")
 
 
 def main() -> None:

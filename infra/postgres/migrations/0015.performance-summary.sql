@@ -3,7 +3,7 @@
 -- reads 120,000; it has no unique index, without which it cannot be refreshed under its readers; and row security
 -- does not reach materialized views, so that every organiser would see all. Here each table is aggregated before it
 -- is joined, the materialized view is out of reach, and organisers read their own rows of it through a view.
--- depends: 0009.grants
+-- depends: 0014.clients-grants
 
 CREATE MATERIALIZED VIEW streams.sponsor_performance_summary AS
 WITH proposals AS (
@@ -66,7 +66,7 @@ FROM streams.sponsor_performance_summary
 WHERE created_by = (SELECT auth.uid());
 COMMENT ON VIEW public.sponsor_performance_summary IS
     'How an organiser''s own sponsors have done: total_revenue in the sponsor''s currency, revenue_by_currency in all.';
-REVOKE ALL ON public.sponsor_performance_summary FROM public, anon, authenticated; -- where the platform grants to all
+REVOKE ALL ON public.sponsor_performance_summary FROM public, anon, authenticated, service_role; -- platforms grant to all
 GRANT SELECT ON public.sponsor_performance_summary TO authenticated;
 GRANT SELECT ON streams.sponsor_performance_summary TO eventos_operator;
 
