@@ -95,11 +95,10 @@ class TestEachVerb:
         table, *expected = line.split()
         about = mine | {"events": add_event(database, mine)}  # of scores and dashboards there is one per event
         by_hand, whole = as_client(database, table, about), row(table, about)
-        asking = [("authenticated", mine, by_hand), ("authenticated", others, by_hand)]
-        asking += [(role, None, whole) for role in ("anon", "service_role", *SERVICES)]
+        asking = [("authenticated", mine["auth.users"], by_hand), ("authenticated", others["auth.users"], by_hand)]
         found = list[str]()
-        for role, ids, values in asking:
-            with acting(database, role, ids and ids["auth.users"]):
+        for role, user, values in [*asking, *((role, None, whole) for role in ("anon", "service_role", *SERVICES))]:
+            with acting(database, role, user):
                 found.append("".join(answer(database, verb, table, values, mine[table]) for verb in VERBS))
         assert found == expected
 

@@ -4,7 +4,7 @@ from typing import LiteralString
 
 import psycopg
 
-EVENTOS_OWN = {"events", "auth.users"}
+EVENTOS_OWN = {"events", "idx_events_organizer", "auth.users"}
 """Tables that EventOS may have had before: their columns, keys, indexes and rights are its own."""
 
 

@@ -160,3 +160,29 @@ GRANT SELECT ON
     public.automation_triggers, public.agent_marketing_activities, public.agent_operations_activities,
     public.agent_support_activities, public.agent_analytics_activities, public.agent_memory, public.whatsapp_campaigns
     TO eventos_operator;
+
+-- What 0009 grants on `events` is its owner's to give: where that is another role, a GRANT without the right to pass it
+-- on does nothing but warn. So it is looked at, and said with what to do: services stop at what they may not read.
+DO $$
+DECLARE
+    owner name;
+    readers text;
+    referrers text;
+BEGIN
+    SELECT pg_get_userbyid(relowner) INTO owner FROM pg_class WHERE oid = 'public.events'::regclass;
+    SELECT string_agg(name, ', ') INTO readers
+    FROM unnest(ARRAY['eventos_lead_scoring', 'eventos_event_dashboards', 'eventos_operator']) AS service (name)
+    WHERE NOT has_table_privilege(name, 'public.events', 'SELECT');
+    SELECT string_agg(name, ', ') INTO referrers
+    FROM unnest(ARRAY['eventos_sponsor_activity', 'eventos_email_engagement', 'eventos_ticket_sales']) AS service (name)
+    WHERE NOT has_column_privilege(name, 'public.events', 'id', 'SELECT');
+    IF readers IS NOT NULL THEN
+        RAISE WARNING 'services may not read public.events, and will stop at it'
+            USING HINT = format('Let %I: GRANT SELECT ON public.events TO %s', owner, readers);
+    END IF;
+    IF referrers IS NOT NULL THEN
+        RAISE WARNING 'services may not look for ids in public.events, and will stop at it'
+            USING HINT = format('Let %I: GRANT SELECT (id) ON public.events TO %s', owner, referrers);
+    END IF;
+END
+$$;
