@@ -1,8 +1,9 @@
 """`make bench-indexes`: what each index of the hot tables costs a row that is written.
 
 The same rows are written to a copy of the table with all its indexes and to copies without one of them each, batch by
-batch in turn, and all of it several times; the least time of each batch counts: processor time of the server. The copies begin empty and fit in
-memory: the differences are what to read, and large tables pay more for keys that come in no order.
+batch in turn, and all of it several times. Of each batch the least time counts: the server's processor time, for others
+compute on the machine too. The copies begin empty and fit in memory: the differences are what to read, and large tables
+pay more for keys that come in no order.
 """
 
 import argparse

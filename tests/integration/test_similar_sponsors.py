@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
+from infra.postgres.migrate import migrate
 from services.operator.sponsors import QUERIES, Wanted, similar
 from services.runtime.database import Connection
 from tests.support.as_service import connected
@@ -136,17 +138,6 @@ async def plan(operator: Connection) -> str:
     return json.dumps(rows[0][0])
 
 
-async def test_pgvector_is_found_where_a_platform_keeps_its_extensions(
-    connection: Connection, operator: Connection
-) -> None:
-    await connection.execute("CREATE SCHEMA extensions; ALTER EXTENSION vector SET SCHEMA extensions")
-    await connection.execute("GRANT USAGE ON SCHEMA extensions TO eventos_operator")
-    given = await add(connection, "given")
-    await add(connection, "near", (1, 0.1))
-
-    assert await names(operator, given) == ["near"]
-
-
 class TestCommand:
     def test_it_prints_a_table_or_json(self, database_url: str) -> None:
         async def fill() -> str:
@@ -178,3 +169,24 @@ class TestCommand:
         outcome = eventos(database_url, "sponsors", "similar", *words)
         assert outcome.code == code
         assert said in outcome.stderr
+
+
+def test_services_reach_pgvector_where_a_platform_keeps_it(empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as owner:
+        owner.execute("CREATE SCHEMA extensions; CREATE EXTENSION vector SCHEMA extensions")
+    migrate(empty_database_url)
+
+    async def compare() -> list[str]:
+        connection = await connect(empty_database_url)
+        given = await add(connection, "given")
+        await add(connection, "near", (1, 0.1))
+        await connection.close()
+        async with connected(empty_database_url, "operator") as operator:
+            return await names(operator, given)
+
+    assert asyncio.run(compare()) == ["near"]
+    with psycopg.connect(empty_database_url) as scoring:
+        scoring.execute("SET ROLE eventos_lead_scoring")
+        assert scoring.execute("SELECT '[1,0]'::extensions.vector OPERATOR(extensions.<=>) '[0,1]'").fetchone() == (
+            1.0,
+        )
