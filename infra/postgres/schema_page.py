@@ -105,8 +105,8 @@ a sales activity.
 ## What an event takes
 
 `eventos db storage` makes an event's rows and measures them, with their indexes. It printed 2.5 MB an event for the
-tables for which the design estimated 1.7 MB, and 3.2 MB with what comes along (scores, e-mails, the ledger). Most of the
-difference is embeddings, 6 KB a sponsor and about 8 KB more in their index, where the estimate for a whole sponsor
+tables for which the design estimated 1.7 MB, and 3.2 MB with what comes along (scores, e-mails, the ledger). Most of
+the difference is embeddings, 6 KB a sponsor and about 8 KB more in their index, where the estimate for a whole sponsor
 is 2 KB.
 """
 
