@@ -64,8 +64,7 @@ async def add_sequence(
     """Insert a sequence, with an id that was known before if one is given; return its id."""
     sequence_id = sequence_id or str(uuid4())
     await connection.execute(
-        "INSERT INTO follow_up_sequences (id, sponsor_id, sequence_type, status)"
-        " VALUES ($1, $2, 'post_proposal', $3)",
+        "INSERT INTO follow_up_sequences (id, sponsor_id, sequence_type, status) VALUES ($1, $2, 'post_proposal', $3)",
         sequence_id,
         sponsor_id,
         status,

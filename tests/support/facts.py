@@ -26,13 +26,9 @@ def activity(name: str, *, minute: float = 0, id: str | None = None, source: str
     return _decoded(SPONSOR_ACTIVITY, f"eventos.sponsor.{name}.v1", minute, id, source, data)
 
 
-def email(
-    name: str, *, minute: float = 0, id: str | None = None, source: str = "/mailer", **data: Any
-) -> Event[Any]:
+def email(name: str, *, minute: float = 0, id: str | None = None, source: str = "/mailer", **data: Any) -> Event[Any]:
     """Make an e-mail event, of the message `m-1` unless `data` says another, `minute` minutes after NOON."""
-    return _decoded(
-        EMAIL_ENGAGEMENT, f"eventos.email.{name}.v1", minute, id, source, {"message_id": "m-1", **data}
-    )
+    return _decoded(EMAIL_ENGAGEMENT, f"eventos.email.{name}.v1", minute, id, source, {"message_id": "m-1", **data})
 
 
 def _decoded(topic: Topic, type: str, minute: float, id: str | None, source: str, data: dict[str, Any]) -> Event[Any]:
