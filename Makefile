@@ -74,6 +74,18 @@ format: setup ## Rewrite the code in the project's style
 bench-intake: setup ## How fast each intake service is, beside a plain Faust agent with the same effects (10 minutes)
 	@exec $(BIN)/python -m tests.benchmarks.intake_speed $(OPTIONS)
 
+.PHONY: bench-matching
+bench-matching: setup ## Of the ten nearest sponsors, how many are found, by HNSW and by the design's ivfflat (2 minutes)
+	@exec $(BIN)/python -m tests.benchmarks.sponsor_matching $(OPTIONS)
+
+.PHONY: bench-indexes
+bench-indexes: setup ## What each index of the hot tables costs a row that is written (5 minutes)
+	@exec $(BIN)/python -m tests.benchmarks.index_cost $(OPTIONS)
+
+.PHONY: schema-page
+schema-page: setup ## Make docs/schema.md anew from the migrations
+	@exec $(BIN)/python -m infra.postgres.schema_page
+
 .PHONY: migrate
 migrate: setup ## Bring the database at EVENTOS_DATABASE_URL, or the local one, to the newest migration
 	@exec $(BIN)/eventos migrate

@@ -5,6 +5,7 @@ done; and an advisory lock around all of it, which dies with its holder, so that
 was killed leaves nothing locked.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ LOCK_TIMEOUT: LiteralString = "10s"
 _BOOKS: LiteralString = "eventos_migrations"
 """The schema of yoyo's own tables: not `public`, which Supabase shows to the world."""
 _APPLIED: LiteralString = "applied"
+
+
+_logger = logging.getLogger(__name__)
 
 
 class MigrationError(Exception):
@@ -97,6 +101,7 @@ def _run(backend: _Backend, migration: Migration, direction: str) -> str:
 def _books(database_url: str) -> Iterator[_Backend]:
     """Yield yoyo's backend on the database, with its tables made; no other process has one meanwhile."""
     with _Backend(_uri(database_url), _APPLIED) as backend:
+        backend.connection.add_notice_handler(_pass_on)
         backend.execute("SET lock_timeout TO 0")  # another migrator may take as long as it needs
         backend.execute("SELECT pg_advisory_lock(hashtextextended('eventos migrations', 0))")
         backend.init_connection(backend.connection)
@@ -104,6 +109,12 @@ def _books(database_url: str) -> Iterator[_Backend]:
         backend.init_database()
         backend.break_lock()  # yoyo's own lock is a row that outlives its holder: whoever left one is dead
         yield backend
+
+
+def _pass_on(notice: psycopg.errors.Diagnostic) -> None:
+    """Log what a migration warns of: what it could not do, and who has to do what about it."""
+    if notice.severity_nonlocalized == "WARNING":
+        _logger.warning("%s", ". ".join(filter(None, (notice.message_primary, notice.message_hint))))
 
 
 def _uri(database_url: str) -> DatabaseURI:

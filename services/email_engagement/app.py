@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from contracts.envelope import Event
@@ -14,7 +15,10 @@ from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
 from services.runtime.intake import Handler
 from services.runtime.projection import Key, View
-from services.runtime.service import Parts, Service, Tools
+from services.runtime.service import Parts, Service, Tools, repeatedly
+
+MONTHS_INTERVAL = 3600.0
+"""Seconds between looks for months of agent_sales_activities that have come near."""
 
 
 class EmailEngagement(Handler):
@@ -91,7 +95,12 @@ class EmailSubjects(View):
 
 
 async def _build(tools: Tools) -> Parts:
-    return Parts(handler=EmailEngagement(), views=[EmailSubjects()])
+    async def keep_months() -> None:
+        async with tools.pool.acquire() as connection:
+            await store.keep_months(connection, datetime.now(UTC).date())
+
+    background = [partial(repeatedly, keep_months, MONTHS_INTERVAL, tools)]
+    return Parts(handler=EmailEngagement(), views=[EmailSubjects()], background=background)
 
 
 SERVICE = Service("email_engagement", _build, topic=EMAIL_ENGAGEMENT)

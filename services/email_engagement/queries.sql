@@ -99,6 +99,12 @@ RETURNING stored.id::text
 -- Make the partition of agent_sales_activities for one month, unless it is there.
 SELECT ensure_sales_activity_months($1::date, $1::date)
 
+-- name: keep_months
+-- Make what is missing of the months that every row must find: from two years before $1 to the end of its next year.
+SELECT ensure_sales_activity_months(
+    ($1::date - interval '24 months')::date, make_date(extract(year FROM $1::date)::int + 1, 12, 1)
+)
+
 -- name: project_campaigns
 -- Bring campaigns to what their counters add up to.
 UPDATE marketing_campaigns AS campaign

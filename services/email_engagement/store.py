@@ -87,6 +87,11 @@ async def ensure_month(connection: Connection, month: date) -> None:
     await connection.execute(QUERIES["ensure_month"], month)
 
 
+async def keep_months(connection: Connection, today: date) -> None:
+    """Make what is missing of the months from two years before `today` to the end of its next year."""
+    await connection.execute(QUERIES["keep_months"], today)
+
+
 async def project_campaigns(connection: Connection, ids: Sequence[str]) -> None:
     """Bring campaigns to what was counted; write only what differs."""
     await connection.execute(QUERIES["project_campaigns"], ids)

@@ -5,7 +5,8 @@ A round of the view: hold the day → pass events on → read → compute → wr
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
 
@@ -16,7 +17,7 @@ from services.lead_scoring.rules import Rules, load_rules
 from services.runtime.database import Connection, Fault, classify
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
-from services.runtime.service import Parts, Service, Tools
+from services.runtime.service import Parts, Service, Tools, repeatedly
 from services.runtime.wake import wake
 
 SPONSORS_AT_ONCE = 500
@@ -24,6 +25,13 @@ SPONSORS_AT_ONCE = 500
 
 DAY_CHECK_INTERVAL = 5.0
 """Seconds between looks at the clock."""
+
+PERFORMANCE_AGE = timedelta(minutes=5)
+"""Age at which the summary of sponsors' performance is refreshed, whatever the number of replicas."""
+PERFORMANCE_CHECK_INTERVAL = 60.0
+"""Seconds between looks at its age."""
+PERFORMANCE_TIMEOUT = 600.0
+"""Longest time that a refresh may take, in seconds; one that takes longer is tried again."""
 
 
 class LeadScores:
@@ -129,9 +137,14 @@ async def build(tools: Tools) -> Parts:
             await asyncio.sleep(DAY_CHECK_INTERVAL)
             await patiently(turn)
 
+    async def refresh_performance() -> None:
+        async with tools.pool.acquire() as connection:
+            await store.refresh_performance(connection, PERFORMANCE_AGE, PERFORMANCE_TIMEOUT)
+
     rules = load_rules()
     await patiently(turn)
-    return Parts(views=[LeadScores(rules)], background=[follow_days])
+    keep_performance = partial(repeatedly, refresh_performance, PERFORMANCE_CHECK_INTERVAL, tools)
+    return Parts(views=[LeadScores(rules)], background=[follow_days, keep_performance])
 
 
 SERVICE = Service("lead_scoring", build)

@@ -8,6 +8,14 @@ SELECT pg_advisory_xact_lock_shared(hashtextextended('lead_scoring.as_of', 0));
 -- The UTC day at whose end scores stand.
 SELECT (value #>> '{}')::date FROM control WHERE name = 'as_of';
 
+-- name: take_time
+-- A refresh takes as long as it takes; nobody waits for it.
+SET LOCAL statement_timeout TO 0;
+
+-- name: refresh_performance
+-- Refresh the performance summary, unless it is younger than $1, or a replica is at it.
+SELECT refresh_sponsor_performance($1::interval);
+
 -- name: take_day
 -- Wait until no transaction computes with the day any more; until this one ends, none begins to.
 SELECT pg_advisory_xact_lock(hashtextextended('lead_scoring.as_of', 0));

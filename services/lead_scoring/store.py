@@ -1,7 +1,7 @@
 """One function per named query of lead_scoring; each takes the connection whose transaction it belongs to."""
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -32,6 +32,14 @@ async def move_day(connection: Connection, day: date, *, fixed: bool) -> bool:
     """Move the day, once no transaction computes with it; say whether it moved. Back only when `fixed`."""
     await connection.execute(QUERIES["take_day"])
     return await connection.fetchval(QUERIES["move_day"], day, fixed) is not None
+
+
+async def refresh_performance(connection: Connection, unless_younger: timedelta, most: float) -> bool:
+    """Refresh the performance summary; say whether it was due. Raises TimeoutError after `most` seconds."""
+    async with connection.transaction():
+        await connection.execute(QUERIES["take_time"])
+        done: bool = await connection.fetchval(QUERIES["refresh_performance"], unless_younger, timeout=most)
+    return done
 
 
 async def mark_sponsors(connection: Connection) -> None:

@@ -26,6 +26,8 @@ COMMANDS = {
     "dead-letters": "dead_letters:app",
     "replay": "replay.command:app",
     "resume": "resume:resume",
+    "sponsors": "sponsors:app",
+    "db": "db:app",
 }
 """Each command or group, in the order in which one needs them, and where it is: imported when it is asked for."""
 

@@ -293,3 +293,34 @@ LIMIT $1
 -- name: event_exists
 -- Whether core rows were loaded before.
 SELECT EXISTS (SELECT FROM events WHERE id = $1::uuid)
+
+-- name: find_embedding
+-- What a sponsor or an event is compared by; of events' embeddings the model is not known.
+SELECT 'sponsor' AS kind, sponsor.company_name AS name, sponsor.currency, known.embedding::text AS embedding,
+       known.model, known.model_version
+FROM sponsors AS sponsor
+LEFT JOIN sponsor_embeddings AS known ON known.sponsor_id = sponsor.id
+WHERE sponsor.id = $1
+UNION ALL
+SELECT 'event', title, currency, embedding::text, NULL, NULL
+FROM events
+WHERE id = $1
+
+-- name: search_on
+-- Let the vector's index go on until the limit is reached by what passes the filters, in exact order of distance.
+SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.max_scan_tuples', '100000', true)
+
+-- name: similar_sponsors
+-- The $8 sponsors nearest to the embedding $1, but for $2: by the same model ($3, $4), whose budget in currency $5
+-- holds $7, of industry $6.
+SELECT sponsor.id::text, sponsor.company_name, sponsor.industry, sponsor.min_budget, sponsor.max_budget,
+       sponsor.currency, sponsor.engagement_score, 1 - (known.embedding <=> $1::text::vector) AS similarity
+FROM sponsor_embeddings AS known
+JOIN sponsors AS sponsor ON sponsor.id = known.sponsor_id
+WHERE sponsor.id <> $2::uuid
+  AND ($3::text IS NULL OR (known.model, known.model_version) = ($3, $4::text))
+  AND ($6::text IS NULL OR sponsor.industry = $6)
+  AND ($7::numeric IS NULL OR sponsor.currency = $5::text
+       AND coalesce(sponsor.min_budget, 0) <= $7 AND coalesce(sponsor.max_budget, $7) >= $7)
+ORDER BY known.embedding <=> $1::text::vector
+LIMIT $8

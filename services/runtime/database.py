@@ -26,8 +26,11 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Where Postgres counts from."""
 _MICROSECOND = timedelta(microseconds=1)
 
-SEARCH_PATH = "streams_g1, streams, public"
-"""The first schema is the generation (docs/architecture.md, Generations); no SQL of a service names a schema."""
+SEARCH_PATH = "streams_g1, streams, public, extensions"
+"""The first schema is the generation (docs/architecture.md, Generations); no SQL of a service names a schema.
+
+The last is where Supabase keeps pgvector; where there is no such schema, naming it does no harm.
+"""
 
 
 class Fault(Enum):

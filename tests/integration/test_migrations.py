@@ -13,6 +13,7 @@ from psycopg import sql
 
 from infra.postgres import migrate as migrating
 from infra.postgres.migrate import MIGRATIONS, MigrationError, migrate, pending, rollback
+from tests.support.catalogue import query, schema
 from tests.support.servers import Servers
 
 ALL = sorted(path.stem for path in MIGRATIONS.glob("*.sql") if not path.name.endswith(".rollback.sql"))
@@ -21,7 +22,9 @@ NAMED_BY_THE_SEED = {
     *("idx_sponsor_activities_sponsor", "idx_proposals_event", "idx_proposals_status", "idx_campaigns_content"),
     *("idx_sales_activities_event", "idx_sales_activities_sponsor", "idx_sales_activities_type"),
     *("idx_sales_activities_escalated", "idx_dashboards_event", "idx_dashboards_organizer", "idx_dashboards_views"),
-    *("idx_dashboards_revenue", "idx_dashboards_metrics"),
+    *("idx_dashboards_revenue", "idx_dashboards_metrics", "idx_workflows_event", "idx_workflows_status"),
+    *("idx_workflows_next_exec", "idx_workflows_type", "idx_workflows_definition", "idx_agent_memory_agent"),
+    *("idx_agent_memory_type", "idx_agent_memory_expires", "idx_agent_memory_content"),
 }
 ROWS: LiteralString = """
     INSERT INTO auth.users (id) VALUES ('cd613e30-d8f1-4adf-91b7-584a2265b1f5');
@@ -33,43 +36,6 @@ ROWS: LiteralString = """
         VALUES ('35bf992d-c9e9-4616-a12e-7696a6cecc1b', '07923986-bb96-4a43-bd5c-8dfc5eda92d8', 'gold', 10);
     INSERT INTO agent_sales_activities (activity_type, created_at) VALUES ('email_sent', '2026-01-31 23:59:59.9+00');
 """
-
-
-def query(url: str, statement: LiteralString, *arguments: object) -> list[tuple[object, ...]]:
-    """Run statements on a connection of their own; the rows of the last, if it has any."""
-    with psycopg.connect(url) as connection:
-        cursor = connection.execute(statement, arguments or None)
-        while cursor.nextset():
-            pass
-        return cursor.fetchall() if cursor.description else []
-
-
-def schema(url: str) -> list[tuple[object, ...]]:
-    """What a catalogue says of our schemas: columns, constraints, indexes, triggers, functions, rights, comments."""
-    return query(
-        url,
-        """
-        WITH ours AS (
-            SELECT c.*, c.oid::regclass::text AS name FROM pg_class c
-            WHERE c.relnamespace::regnamespace::text IN ('public', 'auth', 'streams', 'streams_g1')
-        )
-        SELECT 'table', name, relkind::text || relrowsecurity || coalesce(relacl::text, '')
-               || coalesce(reloptions::text, '') || coalesce(obj_description(oid, 'pg_class'), '') FROM ours
-        UNION ALL SELECT 'column', name, a.attnum || a.attname || format_type(a.atttypid, a.atttypmod) || a.attnotnull
-               || coalesce(a.attacl::text, '') || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
-            FROM ours JOIN pg_attribute a ON a.attrelid = ours.oid AND a.attnum > 0
-            LEFT JOIN pg_attrdef d ON d.adrelid = ours.oid AND d.adnum = a.attnum
-        UNION ALL SELECT 'constraint', name, conname || pg_get_constraintdef(k.oid)
-            FROM ours JOIN pg_constraint k ON k.conrelid = ours.oid
-        UNION ALL SELECT 'index', name, pg_get_indexdef(oid) FROM ours WHERE relkind IN ('i', 'I')
-        UNION ALL SELECT 'trigger', name, pg_get_triggerdef(t.oid)
-            FROM ours JOIN pg_trigger t ON t.tgrelid = ours.oid AND NOT t.tgisinternal
-        UNION ALL SELECT 'function', p.oid::regprocedure::text,
-               pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '')
-            FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('auth', 'streams')
-        ORDER BY 1, 2, 3
-        """,
-    )
 
 
 def write(folder: Path, **files: str) -> Path:

@@ -108,7 +108,11 @@ class TestSponsors:
     async def test_whoever_may_change_a_sponsor_needs_no_right_on_marks(
         self, connection: Connection, sponsor: str
     ) -> None:
-        await connection.execute("GRANT SELECT, UPDATE ON sponsors TO authenticated")
+        await connection.execute(
+            "WITH organiser AS (INSERT INTO auth.users DEFAULT VALUES RETURNING id), owned AS ("
+            "    UPDATE sponsors SET created_by = organiser.id FROM organiser RETURNING created_by"
+            ") SELECT set_config('request.jwt.claims', json_build_object('sub', created_by)::text, false) FROM owned"
+        )
         await connection.execute("SET ROLE authenticated")
         await connection.execute("UPDATE public.sponsors SET industry = 'fashion'")
         await connection.execute("RESET ROLE")

@@ -50,6 +50,12 @@ def database_url(servers: Servers, template_database: str) -> Iterator[str]:
     yield from _database(servers, template_database)
 
 
+@pytest.fixture(scope="module")
+def shared_database_url(servers: Servers, template_database: str) -> Iterator[str]:
+    """Address of a migrated database of the test file's own, for tests that leave it as it was."""
+    yield from _database(servers, template_database)
+
+
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[Connection]:
     """A connection to the test's database as its owner, who may do anything."""

@@ -33,13 +33,22 @@ BEGIN
 END
 $$;
 
-CREATE SCHEMA IF NOT EXISTS auth;
-
-CREATE TABLE IF NOT EXISTS auth.users (
-    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    email text,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
+-- Looked for before anything is made: IF NOT EXISTS asks for the right to make it all the same, and on Supabase nobody
+-- but the platform has that in `auth`.
+DO $$
+BEGIN
+    IF to_regnamespace('auth') IS NULL THEN
+        CREATE SCHEMA auth;
+    END IF;
+    IF to_regclass('auth.users') IS NULL THEN
+        CREATE TABLE auth.users (
+            id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+            email text,
+            created_at timestamptz NOT NULL DEFAULT now()
+        );
+    END IF;
+END
+$$;
 
 -- Who asks: the subject of the request's token, as PostgREST passes it on; NULL outside of a request.
 DO $$
