@@ -25,7 +25,7 @@ from aiokafka.errors import (
 )
 
 from services.outbox_relay import store
-from services.outbox_relay.domain import Outgoing, Row, outgoing, without_key, without_value
+from services.outbox_relay.domain import Outgoing, Row, outgoing, shortened, size_of, without_key, without_value
 from services.runtime.database import Connection, Fault, classify, connect
 from services.runtime.kafka import client_options
 from services.runtime.metrics import RelayMetrics
@@ -40,6 +40,8 @@ STANDBY_INTERVAL = 2.0
 BLOCKED_TOPIC_PAUSE = 10.0
 """Seconds until a topic that could not be written to is tried again."""
 LARGEST_RECORD = 8 * 1024 * 1024
+LARGEST_SHARED_BATCH = 16 * 1024
+"""Bytes; a larger record is alone in its batch, so that it is to blame when a broker refuses that."""
 
 
 FATAL = (ProducerFenced, InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, IllegalStateError)
@@ -54,6 +56,7 @@ class Relay:
         self._metrics = RelayMetrics(tools.metrics.registry)
         self._bell = Bell(tools.settings, SERVICE.name, OUTBOX_CHANNEL)
         self._blocked: dict[str, float] = {}
+        self._refused: dict[str, int] = {}
 
     async def run(self) -> None:
         """Relay until cancelled. Whatever Kafka or Postgres break off is begun again from the lock on."""
@@ -180,10 +183,26 @@ class Relay:
 
     async def _begin_sending(self, producer: AIOKafkaProducer, record: Outgoing) -> Awaitable[object]:
         name = self._settings.topic_prefix + record.topic
+        if record.topic in self._refused:
+            record = shortened(record, self._refused[record.topic])
         if record.key is None and record.value is None:
             return await self._begin_sending_nothing(producer, name, record)
-        sent: Awaitable[object] = await producer.send(name, key=record.key, value=record.value, headers=record.headers)
+        sent: asyncio.Future[object] = await producer.send(
+            name, key=record.key, value=record.value, headers=record.headers
+        )
+        sent.add_done_callback(partial(self._learn_limit, record))
         return sent
+
+    def _learn_limit(self, record: Outgoing, sent: asyncio.Future[object]) -> None:
+        """Remember what a broker finds too large.
+
+        After a refusal the sequence numbers of a producer no longer fit; the next one must not begin with the same.
+        """
+        size = size_of(record)
+        if sent.cancelled() or not isinstance(sent.exception(), MessageSizeTooLargeError):
+            return
+        if size > LARGEST_SHARED_BATCH:
+            self._refused[record.topic] = min(size, self._refused.get(record.topic, size))
 
     async def _begin_sending_nothing(
         self, producer: AIOKafkaProducer, name: str, record: Outgoing

@@ -52,6 +52,20 @@ def outgoing(row: Row, installation: UUID) -> Outgoing:
     return Outgoing(row.aggregatetype, key, _cloud_event(row, installation), [CONTENT_TYPE, *traced])
 
 
+def size_of(record: Outgoing) -> int:
+    """The bytes that a record brings along, without Kafka's own."""
+    headers = sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
+
+
+def shortened(record: Outgoing, refused: int) -> Outgoing:
+    """The record, or so much of it as is smaller than what its topic has `refused`, in bytes."""
+    if size_of(record) < refused:
+        return record
+    shorter = without_value(record)
+    return shorter if size_of(shorter) < refused else without_key(record)
+
+
 def without_value(record: Outgoing) -> Outgoing:
     """The record less its value, for a topic that takes nothing so large; the dead letter's row keeps the whole."""
     return Outgoing(record.topic, record.key, None, [*record.headers, _omitted("value", record.value)])

@@ -9,7 +9,16 @@ from uuid import UUID, uuid5
 import orjson
 import pytest
 
-from services.outbox_relay.domain import CONTENT_TYPE, Outgoing, Row, outgoing, without_key, without_value
+from services.outbox_relay.domain import (
+    CONTENT_TYPE,
+    Outgoing,
+    Row,
+    outgoing,
+    shortened,
+    size_of,
+    without_key,
+    without_value,
+)
 from tests.support.facts import NOON
 
 Headers = list[tuple[str, bytes | None]]
@@ -104,3 +113,12 @@ def test_a_record_without_its_key_keeps_what_was_wrong_with_it_and_nothing_of_it
     ]  # fmt: skip
 
     assert without_key(Outgoing("dead-letters", b"kk", None, headers)) == Outgoing("dead-letters", None, None, short)
+
+
+def test_a_record_is_shortened_to_what_its_topic_has_not_refused() -> None:
+    whole = Outgoing("dead-letters", b"k" * 50, b"v" * 100, [("a", b"b")])
+
+    assert size_of(whole) == 152
+    assert shortened(whole, 153) is whole
+    assert shortened(whole, 152) == without_value(whole)
+    assert shortened(whole, 70) == without_key(whole)
