@@ -13,7 +13,7 @@ SELECT (value #>> '{}')::date FROM control WHERE name = 'as_of';
 SET LOCAL statement_timeout TO 0;
 
 -- name: refresh_performance
--- Refresh the performance summary, unless it is younger than $1, or a replica is at it.
+-- Refresh sponsor_performance_summary, unless it is younger than $1, or a replica is at it.
 SELECT refresh_sponsor_performance($1::interval);
 
 -- name: take_day
