@@ -31,7 +31,7 @@ run: setup ## Start Kafka, Postgres, all services and a demonstration, and watch
 
 .PHONY: test
 test: setup check ## All checks and all tests
-	@exec $(BIN)/pytest --numprocesses=2 --dist=loadgroup -m "not benchmark and not long" $(OPTIONS)
+	@exec $(BIN)/pytest --numprocesses=2 -m "not benchmark and not long" $(OPTIONS)
 
 .PHONY: test-unit
 test-unit: setup ## The tests that need neither Kafka nor Postgres

@@ -3,15 +3,17 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.support.servers", "tests.support.databases", "tests.support.topics"]
 
 _MARKS = {"benchmarks": "benchmark"}
 _TESTS = Path(__file__).parent
+_WHOLE_PROCESSES = ("tests/e2e/", "tests/faults/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,6 +22,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(_TESTS):
             folder = item.path.relative_to(_TESTS).parts[0]
             item.add_marker(_MARKS.get(folder, folder))
+
+
+class WholeProcessesOneByOne(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Tests that start whole stacks of processes run in one worker, all others wherever there is room.
+
+    Marks cannot say so: pytest-xdist 3.8 sets `Item._nodeid` for its groups, which pytest 9.2 no longer reads.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "whole processes" if nodeid.startswith(_WHOLE_PROCESSES) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeProcessesOneByOne:
+    """Spread the tests over the workers; called in xdist's controller alone."""
+    return WholeProcessesOneByOne(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from tests.support.running import running
 from tests.support.season import season, shuffled
 from tests.support.truth import expected_state
 
-pytestmark = [pytest.mark.xdist_group("whole processes"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize(

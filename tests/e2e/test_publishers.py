@@ -18,7 +18,7 @@ from contracts.topics import TICKET_SALES
 from services.runtime.settings import Settings
 from tests.support.running import Running, running
 
-pytestmark = [pytest.mark.xdist_group("whole processes"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 SERVICES = ("ticket_sales", "event_dashboards", "lead_scoring", "outbox_relay")
 KAFKA_TOOL = Path(__file__).parents[2] / "infra/local/kafka-tool"

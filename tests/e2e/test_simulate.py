@@ -11,7 +11,7 @@ from tests.support.comparing import CONFORMANCE, conformance_set, require_agreem
 from tests.support.season import shuffled
 from tests.support.whole_processes import gone, running
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("whole processes")]
+pytestmark = pytest.mark.timeout(600)
 
 
 def words(name: str, records: Path, output: Path) -> list[object]:

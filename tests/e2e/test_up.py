@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.whole_processes import Command, gone, running
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("whole processes")]
+pytestmark = pytest.mark.timeout(600)
 
 
 def consumes(command: Command) -> bool:
