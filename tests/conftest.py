@@ -7,9 +7,14 @@ from typing import Any, NoReturn
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.support.servers", "tests.support.databases", "tests.support.topics"]
+
+# How fast examples are made says something of the machine, and nothing of the code.
+settings.register_profile("eventos", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("eventos")
 
 _MARKS = {"benchmarks": "benchmark"}
 _TESTS = Path(__file__).parent

@@ -39,6 +39,10 @@ def test_the_commands_are_those_that_the_operations_manual_names() -> None:
         "dead-letters requeue",
         "replay redeliver",
         "resume",
+        "sponsors similar",
+        "db health",
+        "db storage",
+        "db retention",
     }
 
 
