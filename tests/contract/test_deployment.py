@@ -13,7 +13,7 @@ from infra.local import postgres
 from services.operator.processes import SERVICES
 
 PROJECT = Path(__file__).parents[2]
-JOBS = {"migrate", "topics"}
+JOBS = ("migrate", "topics")
 LOCKS = ["requirements.lock", "requirements.services.lock"]
 
 
