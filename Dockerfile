@@ -2,7 +2,7 @@
 FROM python:3.11-slim-bookworm AS packages
 COPY requirements.services.lock .
 RUN python -m venv /opt/eventos \
-    && /opt/eventos/bin/pip install --no-cache-dir --require-hashes -r requirements.services.lock
+    && /opt/eventos/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.services.lock
 
 FROM python:3.11-slim-bookworm
 COPY --from=packages /opt/eventos /opt/eventos

@@ -122,7 +122,7 @@ $(PACKAGES): requirements.lock
 	@infra/local/require python $(PYTHON)
 	@echo "Installing the Python packages into .venv …"
 	@$(PYTHON) -m venv .venv
-	@$(PIP) --no-compile --require-hashes -r requirements.lock
+	@$(PIP) --no-compile --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 $(JARS): infra/kafka/pom.xml
