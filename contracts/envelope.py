@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any, Generic, NamedTuple, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import ValidationError
 
 from contracts.fields import Data, first_fault
+from contracts.names import name_uuid
 from contracts.refusals import Reason
 from contracts.registry import EVENT_TYPES
 from contracts.strict_json import NotJson, canonical, may_be_rounded, parse, parse_exactly
@@ -59,9 +60,17 @@ class Event(NamedTuple, Generic[D]):
         microseconds = (self.time - _BEGINNING) // _MICROSECOND
         return microseconds.to_bytes(8, "big") + self.source.encode() + b"\0" + self.id.encode()
 
+    @property
+    def identity(self) -> str:
+        """The identity (source, id) in 16 bytes, as 32 hexadecimal digits: what the ledger is keyed by.
+
+        The first half of a SHA-256, as event_identity() in Postgres has it. No string of JSON holds U+0000.
+        """
+        return sha256(f"{self.source}\0{self.id}".encode()).hexdigest()[:32]
+
     def uuid(self, kind: str = "") -> str:
         """The id of the row of this `kind` that is made from the event: a UUIDv5 of the event's identity."""
-        return str(uuid5(_NAMESPACE, f"{kind}\0{self.source}\0{self.id}"))
+        return name_uuid(_NAMESPACE, f"{kind}\0{self.source}\0{self.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +150,8 @@ def instant(text: object) -> datetime | None:
     if not isinstance(text, str) or RFC3339.fullmatch(text) is None:
         return None
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper())
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):  # 30 February, the year 0, an offset that leaves the years 1 to 9999
         return None
 

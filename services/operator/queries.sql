@@ -228,7 +228,7 @@ SELECT pg_notify($1, '')
 -- Whether and where an identity was applied.
 SELECT service, partition, record_offset, applied_at
 FROM processed_events
-WHERE source = $1 AND id = $2
+WHERE identity = event_identity($1, $2)
 
 -- name: receipt_letters
 -- The dead letters that an identity left, the latest first.
@@ -248,7 +248,8 @@ UNION ALL
 SELECT 'email_messages', to_jsonb(t) - '{sponsor_rank,event_rank,campaign_rank,template_rank,sequence_rank}'::text[]
 FROM email_messages AS t WHERE message_id = $5
 UNION ALL
-SELECT 'ticket_events', to_jsonb(t) FROM ticket_events AS t WHERE event_id = $6::uuid AND source = $1 AND id = $2
+SELECT 'ticket_events', to_jsonb(t) FROM ticket_events AS t
+WHERE event_id = $6::uuid AND occurred_at = $8 AND source = $1 AND id = $2
 UNION ALL
 SELECT 'ticket_orders', to_jsonb(t) - '{completed_rank,dispute_rank}'::text[]
 FROM ticket_orders AS t WHERE event_id = $6::uuid AND order_id = $7

@@ -114,6 +114,7 @@ async def _look_up(pool: Pool, found: Receipt, event: Event[Data]) -> None:
         named["message_id"],
         named["event_id"],
         named["order_id"],
+        event.time,
     )
     found.facts = [{"table": row["name"], **row["row"]} for row in facts]
     views = await pool.fetch(QUERIES["receipt_views"], named["sponsor_id"], named["event_id"])

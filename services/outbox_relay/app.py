@@ -114,7 +114,7 @@ class Relay:
         async for some in self._send(producer, rows, namespace):
             # Deleting nothing is a sign of life all the same: what fails takes its time, and silence costs the lock.
             await store.delete_sent(connection, [row.id for row in some])
-            self._tools.metrics.aged("sent", [row.created_at.timestamp() for row in some])
+            self._tools.metrics.event_age.observe("sent", [row.created_at.timestamp() for row in some])
             for row in some:
                 self._metrics.sent.labels(row.aggregatetype).inc()
             sent += len(some)

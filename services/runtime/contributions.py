@@ -5,10 +5,13 @@ from functools import cache
 
 from contracts.lead_signals import LEAD_SIGNALS
 from services.runtime.database import Connection
-from services.runtime.effects import CounterKey, Derived, Effects, Mark, SignalKey
+from services.runtime.effects import CounterKey, Derived, Effects, Mark
 from services.runtime.sql import load_queries
 
 queries = load_queries(__package__)
+
+
+_SIGNAL_COLUMNS = ("sponsor_id", "event_id", "signal", "day", "n")
 
 
 async def write_effects(connection: Connection, service: str, effects: Effects, shard: int) -> set[str]:
@@ -17,25 +20,32 @@ async def write_effects(connection: Connection, service: str, effects: Effects, 
     Rows of counters are spread over shards so that no two batches meet; signals are not, for each belongs to the
     one sponsor whose events share a partition.
     """
-    await _add_signals(connection, service, effects)
-    await _add_counters(connection, service, effects, shard)
-    marks = effects.stale()
-    await add_marks(connection, marks)
+    stale = {mark.projection for mark in effects.marks}
+    if signals := [(*key, n) for key, n in effects.signals.items() if n]:
+        await connection.execute(queries["create_batch_signals"])
+        await connection.copy_records_to_table("batch_signals", records=signals, columns=_SIGNAL_COLUMNS)
+        await connection.execute(_into_own_partition("add_signals", service))
+        stale.add("lead_scores")
+    if counters := [key for key, n in effects.counters.items() if n]:
+        await _add_counters(connection, service, counters, effects, shard)
+        stale.add("dashboards")
+    await add_marks(connection, effects.marks)
     await append_outbox(connection, service, effects.derived)
-    return {mark.projection for mark in marks}
+    return stale
 
 
-async def _add_signals(connection: Connection, service: str, effects: Effects) -> None:
-    moved = sorted((item for item in effects.signals.items() if item[1]), key=lambda item: _order(item[0]))
-    if moved:
-        await connection.execute(
-            _into_own_partition("add_signals", service),
-            [sponsor for (sponsor, _, _, _), _ in moved],
-            [event for (_, event, _, _), _ in moved],
-            [signal for (_, _, signal, _), _ in moved],
-            [day for (_, _, _, day), _ in moved],
-            [n for _, n in moved],
-        )
+async def _add_counters(
+    connection: Connection, service: str, moved: Sequence[CounterKey], effects: Effects, shard: int
+) -> None:
+    await connection.execute(
+        _into_own_partition("add_counters", service),
+        shard,
+        [event for event, _, _ in moved],
+        [metric for _, metric, _ in moved],
+        [label for _, _, label in moved],
+        [effects.counters[key] for key in moved],
+        [effects.first_at.get(key) for key in moved],
+    )
 
 
 @cache
@@ -44,25 +54,6 @@ def _into_own_partition(query: str, service: str) -> str:
     if service not in LEAD_SIGNALS:
         raise ValueError(f"{service} has no partition of contributions")
     return queries[query].replace(":service", service)
-
-
-def _order(key: SignalKey) -> tuple[object, ...]:
-    sponsor, event, signal, day = key
-    return (sponsor, event or "", signal, day)
-
-
-async def _add_counters(connection: Connection, service: str, effects: Effects, shard: int) -> None:
-    moved: list[CounterKey] = sorted(key for key, n in effects.counters.items() if n)
-    if moved:
-        await connection.execute(
-            _into_own_partition("add_counters", service),
-            shard,
-            [event for event, _, _ in moved],
-            [metric for _, metric, _ in moved],
-            [label for _, _, label in moved],
-            [effects.counters[key] for key in moved],
-            [effects.first_at.get(key) for key in moved],
-        )
 
 
 async def add_marks(connection: Connection, marks: Collection[Mark]) -> None:

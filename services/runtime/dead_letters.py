@@ -27,15 +27,16 @@ async def write(
     An identity that is applied, or turns out to have been, resolves the letters that it left: those of earlier
     batches here, those earlier in this batch by being born resolved.
     """
+    open_letters = await connection.fetch(queries["open_letters"])
+    if not open_letters and not any(isinstance(verdict, Refused) for verdict in verdicts):
+        return 0
     settled = {
         (item.decoded.source, item.decoded.id): index
         for index, (item, verdict) in enumerate(zip(items, verdicts, strict=True))
         if isinstance(item.decoded, Event) and not isinstance(verdict, Refused)
     }
-    if settled:
-        await connection.execute(
-            queries["resolve_letters"], [source for source, _ in settled], [id_ for _, id_ in settled]
-        )
+    if closed := [id_ for id_, source, identity in open_letters if (source, identity) in settled]:
+        await connection.execute(queries["resolve_letters"], closed)
     letters = [
         _row(service, topic, item, verdict, references, resolved=_later(settled, verdict, index))
         + _forward(item.record, verdict)

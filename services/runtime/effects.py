@@ -47,8 +47,8 @@ class Effects:
     """Integer contributions and what follows from them.
 
     `signals` and `counters` hold differences (new − old); `first_at` holds the least time seen for counters that
-    never fall. `marks` are only those that do not follow from a signal or a counter: the runtime marks the lead
-    pair of each signal and the dashboard of each counter that moved.
+    never fall. `marks` are only those that do not follow from a signal or a counter: the lead pair of each signal
+    and the dashboard of each counter are marked by the very statements that move them.
     """
 
     signals: Counter[SignalKey] = field(default_factory=Counter)
@@ -62,13 +62,3 @@ class Effects:
         known = self.first_at.get(counter)
         if known is None or time < known:
             self.first_at[counter] = time
-
-    def stale(self) -> set[Mark]:
-        """All marks: the service's own, and those that follow from the signals and counters that moved."""
-        pairs = {(sponsor, event) for (sponsor, event, _, _), n in self.signals.items() if n}
-        events = {event for (event, _, _), n in self.counters.items() if n}
-        return (
-            self.marks
-            | {Mark("lead_scores", "pair", sponsor, event) for sponsor, event in pairs}
-            | {Mark("dashboards", "event", event) for event in events}
-        )

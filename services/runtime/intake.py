@@ -10,7 +10,7 @@ halved until the record at fault is found, as `database.classify` says; nothing 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -25,7 +25,7 @@ from services.runtime.effects import Effects
 from services.runtime.ledger import Verdict
 from services.runtime.metrics import IntakeMetrics
 from services.runtime.positions import Position, Tally
-from services.runtime.records import Item, Record, RecordBatch, appended_at
+from services.runtime.records import Item, Record, RecordBatch, moment
 from services.runtime.settings import Settings
 from services.runtime.wake import wake
 
@@ -99,7 +99,7 @@ class Intake:
         return await self._settle(items, follows)
 
     def _decode(self, record: Record) -> Item:
-        latest = latest_acceptable_time(record, self._settings.as_of)
+        latest = latest_acceptable_time(record.timestamp, self._settings.as_of)
         return Item(record, decode(self._topic, record.value, record.headers, latest))
 
     async def _settle(self, items: Sequence[Item], follows: Mapping[int, int]) -> set[int]:
@@ -195,6 +195,8 @@ class Intake:
             # Of a stopped partition nothing is settled, so that nothing of it can be skipped.
             if stored is None or (stored.next_offset < offset and not stored.stopped_reason):
                 raise SkippedRecordsError(self._skipped(partition, offset, stored.next_offset if stored else "absent"))
+        if all(fence[p].next_offset == follows[p] and not fence[p].stopped_reason for p in follows):
+            return list(items)
         running = {partition: p.next_offset for partition, p in fence.items() if not p.stopped_reason}
         fresh = [i for i in items if i.record.offset >= running.get(i.record.partition, i.record.offset + 1)]
         if any(i.record.offset < fence[i.record.partition].next_offset for i in items):
@@ -226,12 +228,13 @@ class LimitReached(Exception):
         self.kept = kept
 
 
-def latest_acceptable_time(record: Record, as_of: date | None) -> datetime:
-    """The latest `time` that an event in `record` may carry: five minutes after the broker appended it.
+@lru_cache(maxsize=1024)  # what was appended together has one time
+def latest_acceptable_time(appended_ms: int, as_of: date | None) -> datetime:
+    """The latest `time` that an event may carry: five minutes after the broker appended its record.
 
     With a fixed `as_of`, five minutes after the end of that UTC day, so that a file of events is judged alike at
     any time of day.
     """
     if as_of is not None:
         return datetime.combine(as_of, time.min, UTC) + timedelta(days=1) + CLOCK_TOLERANCE
-    return appended_at(record) + CLOCK_TOLERANCE
+    return moment(appended_ms) + CLOCK_TOLERANCE

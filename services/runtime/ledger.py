@@ -3,13 +3,13 @@
 Judging a batch gives each record its verdict: an event to apply, a duplicate, or a refusal.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 from contracts.envelope import Event, Refused
 from contracts.refusals import Reason
-from services.runtime.database import Connection
+from services.runtime.database import Connection, fetch_one
 from services.runtime.records import Item
 from services.runtime.sql import load_queries
 
@@ -24,56 +24,69 @@ class Duplicate(Enum):
 
 Verdict = Event[Any] | Refused | Duplicate
 References = Callable[[Event[Any]], tuple[str | None, str | None]]
-Identity = tuple[str, str]
+Place = tuple[int, int]
+"""(partition, offset) of a record."""
+
+_STAGED = ("identity", "source", "id", "content_hash", "partition", "record_offset")
 
 
 async def judge(connection: Connection, service: str, items: Sequence[Item], references: References) -> list[Verdict]:
     """Give each item its verdict, in their order, and claim in the ledger the identity of each event to apply.
 
-    Rows of sponsors and events that are referred to stay locked against deletion until the transaction ends.
+    Rows of sponsors and events that are referred to stay locked against deletion until the transaction ends. The
+    batch's identities stay staged in batch_identities until then.
     """
-    verdicts: list[Verdict] = await _with_known_references(connection, items, references)
-    first: dict[Identity, int] = {}
-    for index, verdict in enumerate(verdicts):
-        if isinstance(verdict, Event):
-            first.setdefault((verdict.source, verdict.id), index)
-    hashes, claimed = await _claim(connection, service, items, verdicts, first)
-    return [
-        _verdict(verdict, index, first, hashes, claimed) if isinstance(verdict, Event) else verdict
-        for index, verdict in enumerate(verdicts)
-    ]
+    verdicts: list[Verdict] = [item.decoded for item in items]
+    events = {i: verdict for i, verdict in enumerate(verdicts) if isinstance(verdict, Event)}
+    for index, refused in (await _with_unknown_references(connection, events, references)).items():
+        verdicts[index] = refused
+        del events[index]
+    identities = {index: event.identity for index, event in events.items()}
+    first: dict[str, int] = {}
+    for index, identity in identities.items():
+        first.setdefault(identity, index)
+    places = {
+        identity: (items[index].record.partition, items[index].record.offset) for identity, index in first.items()
+    }
+    claimed = await _claim(
+        connection, service, [(identity, events[i], *places[identity]) for identity, i in first.items()]
+    )
+    if len(claimed) == len(events):
+        return verdicts
+
+    applied = await _applied(connection)
+    for index, identity in identities.items():
+        place = places[identity]
+        if index != first[identity] or place not in claimed:
+            verdicts[index] = _again(events[index], applied[place])
+    return verdicts
 
 
-def _verdict(
-    event: Event[Any], index: int, first: dict[Identity, int], hashes: dict[Identity, bytes], claimed: set[Identity]
-) -> Verdict:
-    identity = (event.source, event.id)
-    if first[identity] == index and identity in claimed:
-        return event
-    if hashes[identity] == event.content_hash:
+def _again(event: Event[Any], applied_hash: bytes) -> Verdict:
+    """The verdict on an event whose identity was applied, with the content of that hash."""
+    if event.content_hash == applied_hash:
         return Duplicate.DUPLICATE
     detail = "id: another event with this source and id, but other content, was applied before; it stands"
     return Refused(Reason.EVENT_ID_CONFLICT, detail, event.source, event.id, event.type)
 
 
-async def _with_known_references(
-    connection: Connection, items: Sequence[Item], references: References
-) -> list[Verdict]:
-    named = [references(item.decoded) if isinstance(item.decoded, Event) else (None, None) for item in items]
-    sponsors = sorted({sponsor for sponsor, _ in named if sponsor})
-    events = sorted({event for _, event in named if event})
-    rows = await connection.fetch(queries["lock_references"], sponsors, events)
-    known = {(row["kind"], row["id"]) for row in rows}
-    verdicts: list[Verdict] = []
-    for item, (sponsor, event) in zip(items, named, strict=True):
-        verdict: Verdict = item.decoded
-        if isinstance(verdict, Event):
-            if sponsor and ("sponsor", sponsor) not in known:
-                verdict = _unknown(verdict, Reason.UNKNOWN_SPONSOR, "sponsor_id", "sponsor")
-            elif event and ("event", event) not in known:
-                verdict = _unknown(verdict, Reason.UNKNOWN_EVENT, "event_id", "event")
-        verdicts.append(verdict)
-    return verdicts
+async def _with_unknown_references(
+    connection: Connection, events: Mapping[int, Event[Any]], references: References
+) -> dict[int, Refused]:
+    named = {index: references(event) for index, event in events.items()}
+    sponsor_ids = {sponsor for sponsor, _ in named.values() if sponsor}
+    event_ids = {event for _, event in named.values() if event}
+    rows = await connection.fetch(queries["lock_references"], sorted(sponsor_ids), sorted(event_ids))
+    if len(rows) == len(sponsor_ids) + len(event_ids):
+        return {}
+    known = {(kind, id_) for kind, id_ in rows}
+    refused: dict[int, Refused] = {}
+    for index, (sponsor, event) in named.items():
+        if sponsor and ("sponsor", sponsor) not in known:
+            refused[index] = _unknown(events[index], Reason.UNKNOWN_SPONSOR, "sponsor_id", "sponsor")
+        elif event and ("event", event) not in known:
+            refused[index] = _unknown(events[index], Reason.UNKNOWN_EVENT, "event_id", "event")
+    return refused
 
 
 def _unknown(event: Event[Any], reason: Reason, field: str, noun: str) -> Refused:
@@ -82,34 +95,25 @@ def _unknown(event: Event[Any], reason: Reason, field: str, noun: str) -> Refuse
 
 
 async def _claim(
-    connection: Connection, service: str, items: Sequence[Item], verdicts: Sequence[Verdict], first: dict[Identity, int]
-) -> tuple[dict[Identity, bytes], set[Identity]]:
-    """Insert the identities that are new, in key order; return all their hashes as they stand, and the new ones.
+    connection: Connection, service: str, staged: Sequence[tuple[str, Event[Any], int, int]]
+) -> set[Place]:
+    """Stage these identities, claim those that are new, in key order; return the places of their records."""
+    await connection.execute(queries["create_batch_identities"])
+    if not staged:
+        return set()
+    rows = [
+        (identity, event.source, event.id, event.content_hash, partition, offset)
+        for identity, event, partition, offset in staged
+    ]
+    await connection.copy_records_to_table("batch_identities", records=rows, columns=_STAGED)
+    partitions, offsets = await fetch_one(connection, queries["claim_identities"], service)
+    return set(zip(partitions, offsets, strict=True))
 
-    Two statements: one alone would see neither its own rows nor those that made it wait.
+
+async def _applied(connection: Connection) -> dict[Place, bytes]:
+    """The content that stands applied under each staged identity, by the place where that was staged.
+
+    A statement of its own: the one that claims sees neither its own rows nor those that made it wait.
     """
-    if not first:
-        return {}, set()
-    identities = sorted(first)
-    events = {identity: verdicts[index] for identity, index in first.items()}
-    hashes = {identity: event.content_hash for identity, event in events.items() if isinstance(event, Event)}
-    records = [items[first[identity]].record for identity in identities]
-    rows = await connection.fetch(
-        queries["claim_identities"],
-        service,
-        [source for source, _ in identities],
-        [id_ for _, id_ in identities],
-        [hashes[identity] for identity in identities],
-        [record.partition for record in records],
-        [record.offset for record in records],
-    )
-    at = {(record.partition, record.offset): identity for record, identity in zip(records, identities, strict=True)}
-    claimed = {at[row["partition"], row["record_offset"]] for row in rows}
-    before = [identity for identity in identities if identity not in claimed]
-    if before:
-        rows = await connection.fetch(
-            queries["applied_identities"], [source for source, _ in before], [id_ for _, id_ in before]
-        )
-        stored = {(row["source"], row["id"]): row["content_hash"] for row in rows}
-        hashes.update({identity: stored[identity] for identity in before})
-    return hashes, claimed
+    rows = await connection.fetch(queries["applied_identities"])
+    return {(partition, offset): content_hash for partition, offset, content_hash in rows}

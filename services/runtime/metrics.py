@@ -5,11 +5,12 @@ survive restarts, and move with a partition to its next owner.
 """
 
 import time
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from services.runtime.database import Fault
@@ -36,6 +37,35 @@ class ProjectionMetrics:
         self.rounds = Counter("eventos_projection_rounds", "Shards taken with work to do", labels, registry=registry)
 
 
+class EventAges(Collector):
+    """A histogram of ages by stage that takes a batch at a time: prometheus-client's own takes value after value."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._counts: dict[str, list[int]] = {}
+        self._sums: dict[str, float] = {}
+
+    def observe(self, stage: str, written_at: Iterable[float]) -> None:
+        """Record how old things are (epoch seconds) as they reach `stage`; what is from the future is of age 0."""
+        now = time.time()
+        ages = sorted([max(0.0, now - moment) for moment in written_at])
+        counts = self._counts.setdefault(stage, [0] * (len(AGES) + 1))
+        for place, bound in enumerate((*AGES, float("inf"))):
+            counts[place] += bisect_right(ages, bound)
+        self._sums[stage] = self._sums.get(stage, 0.0) + sum(ages)
+
+    def collect(self) -> Iterator[Metric]:
+        """The histogram as Prometheus reads it: each bucket holds those before it."""
+        family = HistogramMetricFamily(
+            "eventos_event_age_seconds", "Age of an event when it reached a stage, since the broker appended it "
+            "(facts) or since it was written (view, sent)", labels=["service", "stage"],
+        )  # fmt: skip
+        bounds = (*(f"{float(bound)}" for bound in AGES), "+Inf")
+        for stage, counts in self._counts.items():
+            family.add_metric([self._service, stage], list(zip(bounds, counts, strict=True)), self._sums[stage])
+        yield family
+
+
 class ServiceMetrics:
     """The metrics that every service has, on a registry of its own."""
 
@@ -43,10 +73,8 @@ class ServiceMetrics:
         self.registry = CollectorRegistry()
         self.service = service
         labels, registry = ["service"], self.registry
-        self.event_age = Histogram(
-            "eventos_event_age_seconds", "Age of an event when it reached a stage, since the broker appended it "
-            "(facts) or since it was written (view, sent)", [*labels, "stage"], buckets=AGES, registry=registry,
-        )  # fmt: skip
+        self.event_age = EventAges(service)
+        registry.register(self.event_age)
         self.database_retries = Counter(
             "eventos_database_retries", "Transactions tried again, by kind of fault", [*labels, "kind"],
             registry=registry,
@@ -73,12 +101,6 @@ class ServiceMetrics:
         yield
         self.batch_duration.labels(self.service).observe(time.perf_counter() - started)
         self.batch_records.labels(self.service).observe(size)
-
-    def aged(self, stage: str, written_at: Iterable[float]) -> None:
-        """Record how old things are (epoch seconds) as they reach `stage`."""
-        now, age = time.time(), self.event_age.labels(self.service, stage)
-        for moment in written_at:
-            age.observe(max(0.0, now - moment))
 
 
 class IntakeMetrics(ServiceMetrics, Collector):
@@ -134,7 +156,7 @@ class IntakeMetrics(ServiceMetrics, Collector):
         for reason in reasons:
             self.dead_letters.labels(self.service, reason).inc()
         self._last_appended.update({item.record.partition: item.record.timestamp / 1000 for item in items})
-        self.aged("facts", [item.record.timestamp / 1000 for item in items])
+        self.event_age.observe("facts", [item.record.timestamp / 1000 for item in items])
 
     def offsets(self) -> dict[int, int]:
         """The next offset to settle, of each partition that this process owns."""

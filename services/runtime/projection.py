@@ -117,7 +117,7 @@ class Projection:
         A mark on a parked key that is not due yet is dropped: the key itself will be computed when it is.
         """
         rows = await connection.fetch(queries["take_live_marks"], self._view.name, shard)
-        self._metrics.aged("view", [row["oldest"].timestamp() for row in rows])
+        self._metrics.event_age.observe("view", [row["oldest"].timestamp() for row in rows])
         if not rows:
             limit = self._settings.background_keys
             rows = await connection.fetch(queries["take_background_marks"], self._view.name, shard, limit)

@@ -56,20 +56,29 @@ SELECT partition
 SELECT kind, id::text
   FROM lock_references($1::uuid[], $2::uuid[])
 
+-- name: create_batch_identities
+-- A batch's identities are shipped once, into a table of the session's own, and read from there by plain SQL.
+CREATE TEMPORARY TABLE IF NOT EXISTS batch_identities (
+    identity uuid, source text, id text, content_hash bytea, partition integer, record_offset bigint
+) ON COMMIT DELETE ROWS
+
 -- name: claim_identities
--- Claim the identities that are new. Comes sorted by key, so that two batches never wait for each other crosswise.
-INSERT INTO processed_events (service, source, id, content_hash, partition, record_offset)
-SELECT $1, source, id, content_hash, partition, record_offset
-  FROM unnest($2::text[], $3::text[], $4::bytea[], $5::int[], $6::bigint[])
-    AS claimed (source, id, content_hash, partition, record_offset)
-    ON CONFLICT (source, id) DO NOTHING
-RETURNING partition, record_offset
+-- Claim the identities that are new, in key order, so that two batches never wait for each other crosswise.
+WITH claimed AS (
+    INSERT INTO processed_events (identity, service, source, id, content_hash, partition, record_offset)
+    SELECT identity, $1, source, id, content_hash, partition, record_offset
+      FROM batch_identities
+     ORDER BY identity
+        ON CONFLICT (identity) DO NOTHING
+ RETURNING partition, record_offset)
+SELECT COALESCE(array_agg(partition), '{}'), COALESCE(array_agg(record_offset), '{}')
+  FROM claimed
 
 -- name: applied_identities
--- What was applied before under these identities.
-SELECT source, id, content_hash
-  FROM processed_events
-  JOIN unnest($1::text[], $2::text[]) AS claimed (source, id) USING (source, id)
+-- What stands applied under the batch's identities.
+SELECT batch.partition, batch.record_offset, applied.content_hash
+  FROM batch_identities AS batch
+  JOIN processed_events AS applied USING (identity)
 
 -- name: add_letter
 -- One refused record, and its way to the dead-letters topic ($16). Reading a record again leaves its letter as it is,
@@ -83,15 +92,18 @@ WITH added AS (
 INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
 SELECT $16, $17, key, value, $18 FROM added
 
+-- name: open_letters
+-- The open letters of the batch's identities, save those that say with what they conflict.
+SELECT letter.id, letter.source, letter.event_identity
+  FROM batch_identities AS batch
+  JOIN dead_letters AS letter ON letter.source = batch.source AND letter.event_identity = batch.id
+ WHERE letter.status IN ('pending', 'requeued') AND letter.reason <> 'event_id_conflict'
+
 -- name: resolve_letters
--- These identities are applied: whatever letters they left are closed, save those that say with what they conflict.
+-- Close these letters: their identities are applied.
 UPDATE dead_letters
    SET status = 'resolved', updated_at = now()
-  FROM unnest($1::text[], $2::text[]) AS applied (source, id)
- WHERE dead_letters.source = applied.source
-   AND dead_letters.event_identity = applied.id
-   AND dead_letters.status IN ('pending', 'requeued')
-   AND dead_letters.reason <> 'event_id_conflict'
+ WHERE id = ANY ($1::bigint[]) AND status IN ('pending', 'requeued')
 
 -- name: take_up_letters
 -- Letters whose missing sponsor or event has come: send their records again, through the outbox.
@@ -115,20 +127,38 @@ SELECT topic, '', key, value, headers
   FROM taken_up
  ORDER BY id
 
+-- name: create_batch_signals
+-- What a batch adds to lead signals, shipped as its identities are.
+CREATE TEMPORARY TABLE IF NOT EXISTS batch_signals (
+    sponsor_id uuid, event_id uuid, signal text, day date, n integer
+) ON COMMIT DELETE ROWS
+
 -- name: add_signals
--- Add to the counts of lead signals, in key order. The service's own partition stands for :service.
+-- Add to the counts of lead signals, in key order, and mark the pairs. The service's own partition stands for
+-- :service.
+WITH marked AS (
+    INSERT INTO stale_marks (projection, shard, kind, key, other)
+    SELECT DISTINCT 'lead_scores', shard_of(sponsor_id), 'pair', sponsor_id, event_id FROM batch_signals)
 INSERT INTO lead_signals_:service AS stored (sponsor_id, event_id, signal, day, n)
 SELECT sponsor_id, event_id, signal, day, n
-  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::int[])
-    AS added (sponsor_id, event_id, signal, day, n)
+  FROM batch_signals
+ ORDER BY sponsor_id, event_id, signal, day
     ON CONFLICT (sponsor_id, event_id, signal, day, service) DO UPDATE SET n = stored.n + excluded.n
 
 -- name: add_counters
--- Add to the counts of dashboards, in key order, in the batch's own shard; the service's partition as above.
+-- Add to the counts of dashboards, in key order, in the batch's own shard, and mark the dashboards; the service's
+-- partition as above.
+WITH added AS MATERIALIZED (
+    SELECT event_id, metric, label, n, first_at
+      FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
+        AS added (event_id, metric, label, n, first_at)),
+marked AS (
+    INSERT INTO stale_marks (projection, shard, kind, key)
+    SELECT DISTINCT 'dashboards', shard_of(event_id), 'event', event_id FROM added)
 INSERT INTO event_counters_:service AS stored (shard, event_id, metric, label, n, first_at)
 SELECT $1, event_id, metric, label, n, first_at
-  FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
-    AS added (event_id, metric, label, n, first_at)
+  FROM added
+ ORDER BY event_id, metric, label
     ON CONFLICT (event_id, metric, label, shard, service)
     DO UPDATE SET n = stored.n + excluded.n, first_at = LEAST(stored.first_at, excluded.first_at)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import ConsumerRecord
 
@@ -19,7 +19,12 @@ _LATEST_STAMP_MS = 253_370_764_800_000
 
 def appended_at(record: Record) -> datetime:
     """When the broker appended `record`, as far as the calendar goes."""
-    return datetime.fromtimestamp(min(max(record.timestamp, 0), _LATEST_STAMP_MS) / 1000, UTC)
+    return moment(record.timestamp)
+
+
+def moment(milliseconds: int) -> datetime:
+    """The moment that a broker's timestamp means, as far as the calendar goes."""
+    return datetime.fromtimestamp(min(max(milliseconds, 0), _LATEST_STAMP_MS) / 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,7 @@ class RecordBatch:
     follows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One record, and what decoding made of it."""
 
     record: Record

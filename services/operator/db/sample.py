@@ -168,7 +168,7 @@ def _dashboard(pen: Pen) -> Row:
 
 def _identity(pen: Pen) -> Row:
     return {
-        "source": "/mailer/eu-1", "id": pen.id(), "content_hash": pen.random.randbytes(32),
+        "identity": pen.id(), "source": "/mailer/eu-1", "id": pen.id(), "content_hash": pen.random.randbytes(16),
         "service": "email_engagement", "partition": 3, "record_offset": pen.number(10**6),
     }  # fmt: skip
 

@@ -35,7 +35,7 @@ def everything() -> IntakeMetrics:
     metrics.settled([position(3)], [], [Reason.NOT_JSON])
     metrics.fenced()
     metrics.retried(Fault.TRANSIENT, TimeoutError())
-    metrics.aged("facts", [0.0])
+    metrics.event_age.observe("facts", [0.0])
     for counted in (metrics.gap_records, metrics.letters_pending, metrics.batch_duration, metrics.batch_records):
         counted.labels("ticket_sales")
     metrics.build_info.labels("ticket_sales", "1")
