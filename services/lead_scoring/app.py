@@ -93,8 +93,7 @@ class LeadScores:
         engaged = {s: engagement(all_counts(counts[s]), day, self._rules).points for s in sponsors}
 
         gone = sorted(before.keys() - after.keys())
-        await store.insert_leads(connection, {pair: it for pair, it in after.items() if pair not in before})
-        await store.update_leads(connection, {pair: it for pair, it in after.items() if pair in before})
+        await store.write_leads(connection, after, before)
         await store.delete_leads(connection, gone)
         await store.update_engagement(connection, engaged)
         told = (changed(pair, before.get(pair), current) for pair, current in after.items())

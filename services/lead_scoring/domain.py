@@ -5,7 +5,6 @@ engagement, which does, and is kept in thousandths of a point, *millipoints*, un
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -27,8 +26,6 @@ Count = tuple[str, date, int]
 GATE_SIGNALS = frozenset({"email_unsubscribed", "email_complained"})
 """While a sponsor has one of these, no e-mail goes to them."""
 
-EMAILING_ACTIONS = frozenset({"send_tailored_proposal", "enrol_in_follow_up_sequence", "keep_in_newsletter"})
-
 TOP_FACTORS = 5
 
 COMPLETENESS = ("0.00", "0.14", "0.29", "0.43", "0.57", "0.71", "0.86", "1.00")
@@ -40,8 +37,7 @@ def contribution(signal: Signal, age: int, n: int) -> int:
     return ((1 if signal.per == "day" else n) * signal.worth[age]) >> FACTOR_BITS
 
 
-@dataclass(frozen=True, slots=True)
-class Engagement:
+class Engagement(NamedTuple):
     """What counts are worth: points (0 to 100), millipoints by group, cut at its limit, by signal, uncut."""
 
     points: int
@@ -87,15 +83,6 @@ def grade(fit: int, engagement: int, rules: Rules) -> Grade:
     return f"{rules.grades.letters[fit]}{rules.grades.digits[engagement]}"  # type: ignore[return-value]
 
 
-def recommended_actions(priority: Priority, gate_closed: bool, rules: Rules) -> list[str]:
-    """What to do about a lead; behind a closed gate, what sends e-mail gives way to what does not."""
-    actions: list[str] = []
-    for action in getattr(rules.recommended_actions, priority):
-        instead = rules.recommended_actions.do_not_email
-        actions += instead if gate_closed and action in EMAILING_ACTIONS else (action,)
-    return list(dict.fromkeys(actions))
-
-
 def top_factors(factors: Mapping[str, int], rules: Rules) -> list[dict[str, Any]]:
     """The signals that move a lead most, as {signal, millipoints}; below 0 where they take away."""
     greatest = sorted((-millipoints, name) for name, millipoints in factors.items() if millipoints)
@@ -112,8 +99,7 @@ class Standing(NamedTuple):
     priority: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(NamedTuple):
     """A row of sponsor_lead_scores, without its key and the time at which it was written.
 
     `insights` say why: both axes, groups in millipoints, the gate, top factors, and the rules and day used.
@@ -122,7 +108,7 @@ class Lead:
     score: int
     priority: Priority
     conversion_probability: Decimal
-    recommended_actions: list[str]
+    recommended_actions: Sequence[str]
     insights: dict[str, Any]
 
 
@@ -135,7 +121,7 @@ def lead(counts: Sequence[Count], fit: Fit, gate_closed: bool, as_of: date, rule
         score=(rules.weights.fit * fit.points + rules.weights.engagement * engaged.points + 50) // 100,
         priority=priority,
         conversion_probability=rules.conversion_probability[graded],
-        recommended_actions=recommended_actions(priority, gate_closed, rules),
+        recommended_actions=rules.actions_of[priority, gate_closed],
         insights={
             "fit": fit.points,
             "fit_completeness": COMPLETENESS[fit.known],

@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import floor, fsum, isnan
 from operator import mul
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from services.lead_scoring.rules import FitRules, Match, Rules
 
@@ -57,8 +57,7 @@ class Proposal:
     currency: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """Points, 0 to 100, and how many of the seven inputs were known."""
 
     points: int

@@ -95,38 +95,59 @@ SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority
 FROM unnest($3::uuid[]) AS k (sponsor_id)
 JOIN sponsor_lead_scores l USING (sponsor_id);
 
+-- name: create_batch_leads
+-- A round's leads are shipped once, into a table of the session's own; those with an id have no row yet.
+CREATE TEMPORARY TABLE IF NOT EXISTS batch_leads (
+    id uuid, sponsor_id uuid, event_id uuid, score integer, priority text, conversion_probability text,
+    recommended_actions text, insights text
+) ON COMMIT DELETE ROWS;
+
+-- name: clear_batch_leads
+-- A round ships more than once when it has many sponsors.
+DELETE FROM batch_leads;
+
 -- name: insert_leads
--- New leads, by column and in the order of their keys. A sponsor or event that was deleted since it was read gets no
--- row; one that is there stays until the row is.
+-- New leads, in the order of their keys. A sponsor or event that was deleted since it was read gets no row; one that
+-- is there stays until the row is.
 WITH present AS MATERIALIZED (
-    SELECT kind, id FROM lock_references($2::uuid[], $3::uuid[])
+    SELECT kind, id
+    FROM lock_references(
+        ARRAY(SELECT sponsor_id FROM batch_leads WHERE id IS NOT NULL),
+        ARRAY(SELECT event_id FROM batch_leads WHERE id IS NOT NULL)
+    )
 )
 INSERT INTO sponsor_lead_scores (
     id, sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights, scored_at
 )
-SELECT k.id, k.sponsor_id, k.event_id, k.score, k.priority, k.conversion_probability, k.recommended_actions::jsonb,
-       k.insights::jsonb, now()
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::numeric[], $7::text[], $8::text[])
-    AS k (id, sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights)
-WHERE ('sponsor', k.sponsor_id) IN (SELECT kind, id FROM present)
-  AND ('event', k.event_id) IN (SELECT kind, id FROM present);
+SELECT k.id, k.sponsor_id, k.event_id, k.score, k.priority, k.conversion_probability::numeric,
+       k.recommended_actions::jsonb, k.insights::jsonb, now()
+FROM batch_leads k
+WHERE k.id IS NOT NULL
+  AND ('sponsor', k.sponsor_id) IN (SELECT kind, id FROM present)
+  AND ('event', k.event_id) IN (SELECT kind, id FROM present)
+ORDER BY k.sponsor_id, k.event_id;
 
 -- name: update_leads
--- Leads that have a row, by column; one that says the same already is not written.
+-- Leads that have a row; one that says the same already is not written. Materialized, so that JSON is read once.
+WITH k AS MATERIALIZED (
+    SELECT sponsor_id, event_id, score, priority, conversion_probability::numeric, recommended_actions::jsonb,
+           insights::jsonb
+    FROM batch_leads
+    WHERE id IS NULL
+)
 UPDATE sponsor_lead_scores l
 SET score = k.score,
     priority = k.priority,
     conversion_probability = k.conversion_probability,
-    recommended_actions = k.recommended_actions::jsonb,
-    insights = k.insights::jsonb,
+    recommended_actions = k.recommended_actions,
+    insights = k.insights,
     scored_at = now()
-FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::numeric[], $6::text[], $7::text[])
-    AS k (sponsor_id, event_id, score, priority, conversion_probability, recommended_actions, insights)
+FROM k
 WHERE l.sponsor_id = k.sponsor_id
   AND l.event_id = k.event_id
   AND (l.score, l.priority, l.conversion_probability, l.recommended_actions, l.insights)
       IS DISTINCT FROM
-      (k.score, k.priority, k.conversion_probability, k.recommended_actions::jsonb, k.insights::jsonb);
+      (k.score, k.priority, k.conversion_probability, k.recommended_actions, k.insights);
 
 -- name: delete_leads
 -- The pairs ($1 sponsors, $2 events, side by side) that nothing counts for any more.

@@ -32,6 +32,8 @@ Priority = Literal["hot", "warm", "nurture", "cold"]
 
 GRADES: tuple[Grade, ...] = get_args(Grade)
 
+EMAILING_ACTIONS = frozenset({"send_tailored_proposal", "enrol_in_follow_up_sequence", "keep_in_newsletter"})
+
 
 def _text(value: object) -> object:
     """A decimal is written as text: YAML would read 1.20 as a binary fraction."""
@@ -214,6 +216,21 @@ class Rules(_Part):
     def priority_of(self) -> Mapping[str, Priority]:
         """The priority of each grade."""
         return {grade: priority for priority, grades in self.priorities.items() for grade in grades}
+
+    @cached_property
+    def actions_of(self) -> Mapping[tuple[Priority, bool], Sequence[str]]:
+        """What to do about a lead, by its priority and whether its sponsor's gate is closed."""
+        return {
+            (it, closed): self._actions(it, gate_closed=closed) for it in self.priorities for closed in (False, True)
+        }
+
+    def _actions(self, priority: Priority, *, gate_closed: bool) -> Sequence[str]:
+        """Behind a closed gate, what sends e-mail gives way to what does not."""
+        actions: list[str] = []
+        for action in getattr(self.recommended_actions, priority):
+            instead = self.recommended_actions.do_not_email
+            actions += instead if gate_closed and action in EMAILING_ACTIONS else (action,)
+        return list(dict.fromkeys(actions))
 
     @cached_property
     def negative_signals(self) -> frozenset[str]:

@@ -1,19 +1,23 @@
 """One function per named query of lead_scoring; each takes the connection whose transaction it belongs to."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from datetime import date, timedelta
-from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
 import orjson
 
+from contracts.names import name_uuid
 from services.lead_scoring.domain import Count, Lead, Pair, Standing
 from services.lead_scoring.fit import Event, Proposal, Sponsor, exact_similarity_points, similarity_points
 from services.runtime.database import Connection
 from services.runtime.sql import load_queries
 
 QUERIES = load_queries(__package__)
+
+_LEAD_COLUMNS = (
+    "id", "sponsor_id", "event_id", "score", "priority", "conversion_probability", "recommended_actions", "insights",
+)  # fmt: skip
 
 
 async def hold_day(connection: Connection) -> date | None:
@@ -123,17 +127,24 @@ async def read_standings(
     return {(sponsor, event): Standing(score, priority) for sponsor, event, score, priority in rows}
 
 
-async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
-    """Insert rows for pairs that have none. A row's id follows from its pair: one made again is the same."""
-    if leads:
-        ids = [uuid5(UUID(sponsor), event) for sponsor, event in leads]
-        await connection.execute(QUERIES["insert_leads"], ids, *_lead_columns(leads))
+async def write_leads(connection: Connection, leads: Mapping[Pair, Lead], known: Container[Pair]) -> None:
+    """Write the rows of these pairs: insert those that are not `known` to have one, change those that differ.
 
-
-async def update_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
-    """Write the rows of these pairs, which have one, where they differ."""
-    if leads:
-        await connection.execute(QUERIES["update_leads"], *_lead_columns(leads))
+    A row's id follows from its pair: one made again is the same.
+    """
+    rows = [
+        (
+            None if pair in known else name_uuid(UUID(pair[0]), pair[1]), *pair, lead.score, lead.priority,
+            str(lead.conversion_probability), _json(lead.recommended_actions), _json(lead.insights),
+        )
+        for pair, lead in leads.items()
+    ]  # fmt: skip
+    if rows:
+        await connection.execute(QUERIES["create_batch_leads"])
+        await connection.execute(QUERIES["clear_batch_leads"])
+        await connection.copy_records_to_table("batch_leads", records=rows, columns=_LEAD_COLUMNS)
+        await connection.execute(QUERIES["insert_leads"])
+        await connection.execute(QUERIES["update_leads"])
 
 
 async def delete_leads(connection: Connection, pairs: Collection[Pair]) -> None:
@@ -149,18 +160,6 @@ async def update_engagement(connection: Connection, points: Mapping[str, int]) -
 
 def _columns(pairs: Collection[Pair]) -> tuple[list[str], list[str]]:
     return [sponsor for sponsor, _ in pairs], [event for _, event in pairs]
-
-
-def _lead_columns(leads: Mapping[Pair, Lead]) -> tuple[Collection[Any], ...]:
-    rows = leads.values()
-    return (
-        *_columns(leads.keys()),
-        [lead.score for lead in rows],
-        [lead.priority for lead in rows],
-        [lead.conversion_probability for lead in rows],
-        [_json(lead.recommended_actions) for lead in rows],
-        [_json(lead.insights) for lead in rows],
-    )
 
 
 def _json(value: object) -> str:

@@ -8,9 +8,9 @@ newer one. Marks are taken before anything is read, so a change that the reading
 
 import asyncio
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -27,9 +27,15 @@ from services.runtime.wake import Bell, wake
 log = structlog.get_logger(__name__)
 queries = load_queries(__package__)
 
+LONGEST_REST = 1.0
+"""Seconds that a projection rests at most between two sweeps."""
+ROUND_MARKS = 1000
+"""Marks up to which shards share a round."""
+BACKGROUND_BESIDE_LIVE = 10
+"""Of the day's turn, one key in so many is taken in a round that has live marks."""
 
-@dataclass(frozen=True, slots=True)
-class Key:
+
+class Key(NamedTuple):
     """What a mark names: the view's own words for `kind`, and the ids that go with it."""
 
     kind: str
@@ -64,12 +70,17 @@ class Projection:
     async def run(self, bell: Bell) -> None:
         """Sweep the shards whenever the bell rings, and now and then without; wait out transient faults.
 
-        Raises what is nobody's fault but ours (`Fault.STOP`).
+        After a sweep it rests for as long as that took, at most LONGEST_REST: the busier the service, the more marks
+        collapse into one computation, and half of the time is left to intake. An idle one answers at once. Raises
+        what is nobody's fault but ours (`Fault.STOP`).
         """
         while True:
-            await patiently(self._passing)(self.sweep)
-            if await bell.wait(self._settings.poll_interval):
-                await asyncio.sleep(self._settings.projection_linger)
+            began = time.monotonic()
+            rounds: int = await patiently(self._passing)(self.sweep)
+            if rounds:
+                await asyncio.sleep(min(LONGEST_REST, time.monotonic() - began))
+            else:
+                await bell.wait(self._settings.poll_interval)
 
     def _passing(self, error: BaseException) -> bool:
         fault = classify(error)
@@ -81,29 +92,27 @@ class Projection:
         )  # what can be split was: this is looking for marks, or taking them
 
     async def sweep(self) -> int:
-        """Take rounds until no shard that can be owned has work left; return how many rounds had some."""
-        rounds = 0
-        while True:
-            self._pulse.beat(self._view.name)
-            async with self._pool.acquire() as connection:
-                shards = [row["shard"] for row in await connection.fetch(queries["stale_shards"], self._view.name)]
-            random.shuffle(shards)
-            worked = [await self.take(shard) for shard in shards]
-            if not any(worked):
-                return rounds
-            rounds += sum(worked)
+        """Take every shard with work once, those that nobody else owns; return how many rounds had work.
 
-    async def take(self, shard: int) -> bool:
-        """Take one round in `shard`; return whether there was anything to do and nobody else at it."""
+        Shards with little to do share a round, for most of a small round is going there and back; one with much has
+        its own, so that replicas can share.
+        """
+        self._pulse.beat(self._view.name)
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(queries["stale_shards"], self._view.name, ROUND_MARKS)
+        random.shuffle(rows)
+        return sum([await self.take(shards) for shards in share_rounds({row["shard"]: row["marks"] for row in rows})])
+
+    async def take(self, shards: Sequence[int]) -> bool:
+        """Take one round in `shards`; return whether there was anything to do and nobody else at it."""
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                if not await connection.fetchval(queries["own_shard"], self._view.name, shard):
-                    return False
-                keys = await self._take_marks(connection, shard)
+                owned = [row["shard"] for row in await connection.fetch(queries["own_shards"], self._view.name, shards)]
+                keys, retried = await self._take_marks(connection, owned) if owned else ([], set())
                 if not keys:
                     return False
                 async with self._metrics.batch(len(keys)):
-                    derived = await self._project(connection, shard, keys)
+                    derived = await self._project(connection, keys, retried)
                     await append_outbox(connection, self._service, derived)
             await wake(connection, (), outbox=bool(derived))
         self._counts.rounds.labels(self._view.name).inc()
@@ -111,39 +120,42 @@ class Projection:
         self._pulse.beat(self._view.name)
         return True
 
-    async def _take_marks(self, connection: Connection, shard: int) -> list[Key]:
-        """Take every live mark, else some of the day's turn; with them the parked keys that are due.
+    async def _take_marks(self, connection: Connection, shards: Sequence[int]) -> tuple[list[Key], set[Key]]:
+        """Take every live mark and some of the day's turn, few of those beside live ones; and parked keys now due.
 
-        A mark on a parked key that is not due yet is dropped: the key itself will be computed when it is.
+        Returns all of them, and which had been parked. A mark on a parked key that is not due yet is dropped: the key
+        itself will be computed when it is.
         """
-        rows = await connection.fetch(queries["take_live_marks"], self._view.name, shard)
-        self._metrics.event_age.observe("view", [row["oldest"].timestamp() for row in rows])
-        if not rows:
-            limit = self._settings.background_keys
-            rows = await connection.fetch(queries["take_background_marks"], self._view.name, shard, limit)
+        live = await connection.fetch(queries["take_live_marks"], self._view.name, shards)
+        self._metrics.event_age.observe("view", [row["oldest"] for row in live])
+        limit = self._settings.background_keys
+        if live:
+            limit = -(-limit // BACKGROUND_BESIDE_LIVE)
+        rows = live + await connection.fetch(queries["take_background_marks"], self._view.name, shards, limit)
         taken = {Key(row["kind"], row["key"], row["other"]) for row in rows}
-        parked = await connection.fetch(queries["parked_keys"], self._view.name, shard)
-        due = {Key(row["kind"], row["key"], row["other"]): row["due"] for row in parked}
-        keys = {key for key in taken if due.get(key, True)} | {key for key, is_due in due.items() if is_due}
-        return sorted(keys, key=lambda key: (key.kind, key.key, key.other or ""))
+        parked = await connection.fetch(queries["parked_keys"], self._view.name, shards)
+        is_due = {Key(row["kind"], row["key"], row["other"]): row["due"] for row in parked}
+        retried = {key for key, due in is_due.items() if due}
+        keys = (taken - is_due.keys()) | retried
+        return sorted(keys, key=lambda key: (key.kind, key.key, key.other or "")), retried
 
-    async def _project(self, connection: Connection, shard: int, keys: Sequence[Key]) -> list[Derived]:
+    async def _project(self, connection: Connection, keys: Sequence[Key], retried: set[Key]) -> list[Derived]:
         """Project `keys`, or the halves of them; a key that fails alone is parked and in nobody's way."""
         try:
             async with connection.transaction():
                 derived = await self._view.project(connection, keys)
-                await connection.execute(queries["unpark_keys"], self._view.name, shard, *_columns(keys))
+                if done := retried.intersection(keys):
+                    await connection.execute(queries["unpark_keys"], self._view.name, *zip(*done, strict=True))
                 return derived
         except Exception as error:
             if classify(error) in (Fault.TRANSIENT, Fault.STOP):
                 raise
             if len(keys) > 1:
                 middle = len(keys) // 2
-                first = await self._project(connection, shard, keys[:middle])
-                return first + await self._project(connection, shard, keys[middle:])
+                first = await self._project(connection, keys[:middle], retried)
+                return first + await self._project(connection, keys[middle:], retried)
             log.error("key_parked", projection=self._view.name, kind=keys[0].kind, exc_info=error)
-            kind, key, other = keys[0].kind, keys[0].key, keys[0].other
-            await connection.execute(queries["park_key"], self._view.name, shard, kind, key, other, name_of(error))
+            await connection.execute(queries["park_key"], self._view.name, *keys[0], name_of(error))
             return []
 
     async def observe(self) -> None:
@@ -155,5 +167,14 @@ class Projection:
         self._counts.parked_keys.labels(self._view.name).set(row["parked"])
 
 
-def _columns(keys: Sequence[Key]) -> tuple[list[str], list[str], list[str | None]]:
-    return [key.kind for key in keys], [key.key for key in keys], [key.other for key in keys]
+def share_rounds(marks: Mapping[int, int], most: int = ROUND_MARKS) -> list[list[int]]:
+    """Put shards, with how many marks each has, into rounds of at most `most` marks, or of a single shard."""
+    rounds: list[list[int]] = []
+    room = -1
+    for shard, waiting in marks.items():
+        if waiting > room:
+            rounds.append([])
+            room = most
+        rounds[-1].append(shard)
+        room -= waiting
+    return rounds

@@ -181,53 +181,60 @@ SELECT '/eventos/' || $1, topic, key, type, data, traceparent
 SELECT pg_notify(channel, '') FROM unnest($1::text[]) AS channel
 
 -- name: stale_shards
--- The shards of a projection that have something to do: a probe of the index per shard.
-SELECT shard
-  FROM generate_series(0, 15) AS shards (shard)
- WHERE EXISTS (SELECT FROM stale_marks WHERE projection = $1 AND stale_marks.shard = shards.shard)
+-- The shards of a projection that have something to do, and how many marks each has, counted up to $2: a probe of the
+-- index per shard.
+SELECT shard, waiting.marks
+  FROM generate_series(0, 15) AS shards (shard),
+       LATERAL (SELECT count(*)::integer AS marks
+                  FROM (SELECT FROM stale_marks
+                         WHERE projection = $1 AND stale_marks.shard = shards.shard
+                         LIMIT $2) AS counted) AS waiting
+ WHERE waiting.marks > 0
     OR EXISTS (SELECT FROM parked_keys
                 WHERE projection = $1 AND parked_keys.shard = shards.shard AND retry_at <= now())
 
--- name: own_shard
--- Own a shard until the transaction ends, unless another replica does.
-SELECT pg_try_advisory_xact_lock(hashtext('projection ' || $1::text), $2::int)
+-- name: own_shards
+-- Own these shards until the transaction ends, those that no other replica owns.
+SELECT shard
+  FROM unnest($2::int[]) AS wanted (shard)
+ WHERE pg_try_advisory_xact_lock(hashtext('projection ' || $1::text), shard)
 
 -- name: take_live_marks
 -- All that is there: many marks on one key collapse into one computation.
 WITH taken AS (
     DELETE FROM stale_marks
-     WHERE projection = $1 AND shard = $2 AND priority = 0
+     WHERE projection = $1 AND shard = ANY ($2::int[]) AND priority = 0
  RETURNING kind, key, other, marked_at)
-SELECT kind, key::text, other::text, min(marked_at) AS oldest
+SELECT kind, key::text, other::text, extract(epoch FROM min(marked_at))::float8 AS oldest
   FROM taken
  GROUP BY kind, key, other
 
 -- name: take_background_marks
--- Some of the day's turn, when nothing live waits. The limit holds only because the choice is materialized.
+-- Some of the day's turn. The limit holds only because the choice is materialized.
 WITH due AS MATERIALIZED (
-    SELECT id
+    SELECT shard, id
       FROM stale_marks
-     WHERE projection = $1 AND shard = $2 AND priority = 1
+     WHERE projection = $1 AND shard = ANY ($2::int[]) AND priority = 1
      ORDER BY id
      LIMIT $3),
 taken AS (
     DELETE FROM stale_marks
      USING due
-     WHERE projection = $1 AND shard = $2 AND priority = 1 AND stale_marks.id = due.id
+     WHERE projection = $1 AND stale_marks.shard = due.shard AND priority = 1 AND stale_marks.id = due.id
  RETURNING kind, key, other)
 SELECT DISTINCT kind, key::text, other::text
   FROM taken
 
 -- name: parked_keys
--- Keys of a shard that failed, and whether their time has come again.
+-- Keys of these shards that failed, and whether their time has come again.
 SELECT kind, key::text, other::text, retry_at <= now() AS due
   FROM parked_keys
- WHERE projection = $1 AND shard = $2
+ WHERE projection = $1 AND shard = ANY ($2::int[])
 
 -- name: park_key
 -- Put a key that fails aside; each further failure doubles the wait, up to an hour.
 INSERT INTO parked_keys AS parked (projection, shard, kind, key, other, attempts, error, retry_at, parked_at)
-VALUES ($1, $2, $3, $4, $5, 1, $6, now() + interval '10 seconds', now())
+VALUES ($1, shard_of($3), $2, $3, $4, 1, $5, now() + interval '10 seconds', now())
     ON CONFLICT (projection, kind, key, other) DO UPDATE
        SET attempts = parked.attempts + 1,
            error = excluded.error,
@@ -236,8 +243,8 @@ VALUES ($1, $2, $3, $4, $5, 1, $6, now() + interval '10 seconds', now())
 -- name: unpark_keys
 -- These keys have been computed.
 DELETE FROM parked_keys AS parked
- USING unnest($3::text[], $4::uuid[], $5::uuid[]) AS done (kind, key, other)
- WHERE parked.projection = $1 AND parked.shard = $2
+ USING unnest($2::text[], $3::uuid[], $4::uuid[]) AS done (kind, key, other)
+ WHERE parked.projection = $1
    AND parked.kind = done.kind AND parked.key = done.key AND parked.other IS NOT DISTINCT FROM done.other
 
 -- name: projection_backlog

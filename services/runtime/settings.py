@@ -46,7 +46,6 @@ class Settings(BaseSettings):
     stop_timeout: Seconds = Field(25.0, description="longest wait for work in flight when asked to stop")
 
     poll_interval: Seconds = Field(1.0, description="longest sleep of a projection or the relay without NOTIFY")
-    projection_linger: float = Field(0.02, ge=0, description="pause after a wake-up, so that marks collapse")
     background_keys: int = Field(2000, ge=1, description="keys of the day's turn taken in one round")
     redrive_interval: Seconds = Field(30.0, description="how often refused events are looked at for re-driving")
     relay_records: int = Field(5000, ge=1, le=50_000, description="outbox rows sent in one Kafka transaction")

@@ -46,10 +46,10 @@ async def test_of_two_replicas_on_a_shard_one_computes_and_no_older_state_is_wri
     await viewed(connection, proposal, 1)
     shard = UUID(proposal).int & 15
     async with projection(database_url, held) as first, projection(database_url, ProposalViews()) as second:
-        frozen = asyncio.create_task(first.take(shard))
+        frozen = asyncio.create_task(first.take([shard]))
         await held.reached.wait()
         await viewed(connection, proposal, 1)
-        assert not await second.take(shard)
+        assert not await second.take([shard])
         assert await second.sweep() == 0  # and does not spin on what it cannot own
         held.go.set()
         assert await frozen
@@ -65,7 +65,7 @@ async def test_a_replica_that_is_ended_between_reading_and_writing_leaves_its_ma
     held = HeldViews()
     await viewed(connection, proposal, 3)
     async with projection(database_url, held) as first, projection(database_url, ProposalViews()) as second:
-        frozen = asyncio.create_task(first.take(UUID(proposal).int & 15))
+        frozen = asyncio.create_task(first.take([UUID(proposal).int & 15]))
         await held.reached.wait()
         await terminate(connection, "eventos-sponsor_activity")
         held.go.set()
@@ -104,7 +104,7 @@ async def test_a_first_row_that_appears_while_its_key_is_computed_is_computed_ag
     held = HeldViews()
     await viewed(connection, proposal, 4)
     async with projection(database_url, held) as first, projection(database_url, ProposalViews()) as second:
-        frozen = asyncio.create_task(first.take(UUID(proposal).int & 15))
+        frozen = asyncio.create_task(first.take([UUID(proposal).int & 15]))
         await held.reached.wait()
         await add_proposal(connection, sponsor, event_id, proposal)
         assert await second.sweep() == 0

@@ -15,7 +15,6 @@ from services.lead_scoring.domain import (
     changed,
     grade,
     lead,
-    recommended_actions,
     tombstone,
 )
 from services.lead_scoring.fit import Fit
@@ -90,8 +89,8 @@ def test_completeness_is_the_share_of_inputs_that_were_known(known: int, share: 
     ],
 )
 def test_behind_a_closed_gate_no_action_sends_e_mail(priority: Priority, expected: list[str]) -> None:
-    assert recommended_actions(priority, True, RULES) == expected
-    assert recommended_actions(priority, False, RULES) == [*getattr(RULES.recommended_actions, priority)]
+    assert RULES.actions_of[priority, True] == expected
+    assert RULES.actions_of[priority, False] == [*getattr(RULES.recommended_actions, priority)]
 
 
 def test_an_action_that_stands_in_for_two_is_said_once() -> None:
@@ -99,7 +98,7 @@ def test_an_action_that_stands_in_for_two_is_said_once() -> None:
         update={"warm": ("send_tailored_proposal", "keep_in_newsletter", "offer_meeting")}
     )
     rules = RULES.model_copy(update={"recommended_actions": actions})
-    assert recommended_actions("warm", True, rules) == ["contact_by_phone_only", "offer_meeting"]
+    assert rules.actions_of["warm", True] == ["contact_by_phone_only", "offer_meeting"]
 
 
 def test_a_closed_gate_shows_in_the_lead() -> None:

@@ -8,8 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from contracts.lead_signals import LEAD_SIGNALS
-from services.lead_scoring.domain import EMAILING_ACTIONS, GATE_SIGNALS
-from services.lead_scoring.rules import RULES_FILE, RulesError, load_rules, parse_rules
+from services.lead_scoring.domain import GATE_SIGNALS
+from services.lead_scoring.rules import EMAILING_ACTIONS, RULES_FILE, RulesError, load_rules, parse_rules
 
 TEXT = files("services.lead_scoring").joinpath(RULES_FILE).read_text("utf-8")
 
