@@ -10,6 +10,7 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 PACKAGES := .venv/.packages
 ENVIRONMENT := .venv/.complete
 JARS := .eventos/jars/.complete
+CONNECT_JARS := .eventos/connect-jars/.complete
 UV := uv==0.13.9
 LOCK = $(BIN)/uv --quiet pip compile --universal --generate-hashes --no-header --no-annotate pyproject.toml
 
@@ -82,6 +83,9 @@ bench-matching: setup ## Of the ten nearest sponsors, how many are found, by HNS
 bench-indexes: setup ## What each index of the hot tables costs a row that is written (5 minutes)
 	@exec $(BIN)/python -m tests.benchmarks.index_cost $(OPTIONS)
 
+.PHONY: contenders
+contenders: setup $(CONNECT_JARS) ## Fetch what benchmarks compare with and nothing else needs: Kafka Connect, a JDBC sink
+
 .PHONY: schema-page
 schema-page: setup ## Make docs/schema.md anew from the migrations
 	@exec $(BIN)/python -m infra.postgres.schema_page
@@ -132,4 +136,14 @@ $(JARS): infra/kafka/pom.xml
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@mvn --quiet --batch-mode --strict-checksums --file infra/kafka/pom.xml dependency:copy-dependencies \
 	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D) > .eventos/jars.log 2>&1 || { cat .eventos/jars.log; exit 1; }
+	@touch $@
+
+$(CONNECT_JARS): tests/benchmarks/contenders/connect-pom.xml
+	@infra/local/require java
+	@infra/local/require maven
+	@echo "Fetching the jars of Kafka Connect and a JDBC sink into .eventos/connect-jars …"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn --quiet --batch-mode --strict-checksums --file $< dependency:copy-dependencies \
+	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D) > .eventos/connect-jars.log 2>&1 \
+	  || { cat .eventos/connect-jars.log; exit 1; }
 	@touch $@
