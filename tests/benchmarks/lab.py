@@ -68,7 +68,7 @@ QUICK = Scale(full=False, records=100_000, slow_records=2_000, rounds=1)
 FULL = Scale(full=True, records=500_000, slow_records=6_000, rounds=3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Backlog:
     """Records that wait in topics with this prefix: so many for each intake service."""
 
