@@ -83,6 +83,10 @@ bench-matching: setup ## Of the ten nearest sponsors, how many are found, by HNS
 bench-indexes: setup ## What each index of the hot tables costs a row that is written (5 minutes)
 	@exec $(BIN)/python -m tests.benchmarks.index_cost $(OPTIONS)
 
+.PHONY: capacity
+capacity: setup ## What a cluster needs for 10,000 to a million events a second, by what the last benchmark measured
+	@exec $(BIN)/python -m tests.benchmarks.capacity
+
 .PHONY: contenders
 contenders: setup $(CONNECT_JARS) ## Fetch what benchmarks compare with and nothing else needs: Kafka Connect, a JDBC sink
 
