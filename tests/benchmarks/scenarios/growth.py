@@ -48,6 +48,11 @@ async def run(lab: Lab) -> Section:
     )
 
 
+async def _usual_rate(lab: Lab, backlog: Backlog, name: str) -> float:
+    """The median of as many drains as there are rounds."""
+    return median([await _rate(lab, backlog, f"{name}_{turn}") for turn in range(lab.scale.rounds)])
+
+
 async def _rate(lab: Lab, backlog: Backlog, name: str) -> float:
     async with lab.database(backlog, name) as database:
         return await _drain(lab, database)
@@ -118,7 +123,7 @@ async def _partitions(lab: Lab, workload: Workload, number: int) -> Table:
     for partitions in (1, 6, 24):
         records = usual(workload, number)
         backlog = await publish(lab, f"partitions-{partitions}.", workload, records, partitions=partitions)
-        rows.append([partitions, await _rate(lab, backlog, f"partitions_{partitions}")])
+        rows.append([partitions, await _usual_rate(lab, backlog, f"partitions_{partitions}")])
     return Table(f"events/s by the topic's partitions, {number:,} events", ["#partitions", "#events/s"], rows)
 
 
@@ -129,6 +134,6 @@ async def _sizes(lab: Lab, backlog: Backlog, workload: Workload, number: int) ->
     cases = {"0.4": backlog, "1": small, "30": large}
     rows = []
     for size, own in cases.items():
-        rate = await _rate(lab, own, f"size_{size.replace('.', '_')}")
+        rate = await _usual_rate(lab, own, f"size_{size.replace('.', '_')}")
         rows.append([float(size), own.total, rate, rate * float(size) / KILOBYTE])
     return Table("events/s by their size", ["#KB an event", "#events", "#events/s", "#MB/s"], rows)
