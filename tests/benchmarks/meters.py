@@ -1,7 +1,7 @@
-"""Meters: processor time by who spent it, and the log that Postgres wrote."""
+"""Meters: processor time by who spent it, the log that Postgres wrote, and what its tables take."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ import psutil
 import psycopg
 
 from infra.local.stack import Stack
+from services.runtime.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +59,37 @@ def processor_seconds(roots: Sequence[psutil.Process]) -> float:
                 ended = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
                 total += times.user + times.system + ended
     return total
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes of a table, or of several."""
+
+    table: int
+    indexes: int
+
+    def __add__(self, other: "Stored") -> "Stored":
+        return Stored(self.table + other.table, self.indexes + other.indexes)
+
+
+_SIZES = """
+    SELECT c.oid::regclass::text AS name, pg_table_size(c.oid) AS table, pg_indexes_size(c.oid) AS indexes
+      FROM pg_class AS c
+     WHERE c.relkind = 'r' AND c.relnamespace IN ('public'::regnamespace, 'streams'::regnamespace,
+                                                  'streams_g1'::regnamespace)
+"""
+
+
+async def stored(connection: Connection) -> dict[str, Stored]:
+    """The bytes of each table with its own storage."""
+    return {row["name"]: Stored(row["table"], row["indexes"]) for row in await connection.fetch(_SIZES)}
+
+
+def growth(before: Mapping[str, Stored], after: Mapping[str, Stored]) -> dict[str, Stored]:
+    """The bytes that came, of each table that grew."""
+    nothing = Stored(0, 0)
+    return {
+        name: Stored(now.table - before.get(name, nothing).table, now.indexes - before.get(name, nothing).indexes)
+        for name, now in after.items()
+        if now != before.get(name, nothing)
+    }

@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.operator.kafka_clients import reader
 from services.operator.output import Failure
 from services.runtime import positions
-from services.runtime.database import connect_pool
+from services.runtime.database import Pool, connect_pool
 from services.runtime.health import Pulse
 from services.runtime.intake import Intake
 from services.runtime.lanes import Lanes
@@ -51,6 +51,7 @@ class Side:
     """An intake, and its records in batches by partition."""
 
     intake: Prepared
+    pool: Pool
     settings: Settings
     batches: dict[int, list[RecordBatch]]
 
@@ -80,8 +81,8 @@ class Side:
             running.cancel()
 
 
-async def prepare(service: str, settings: Settings, most: int | None = None) -> Side:
-    """Read the topic of `service` to its end, or `most` records of it, and decode them."""
+async def prepare(service: str, settings: Settings) -> Side:
+    """Read the topic of `service` to its end, and decode its records."""
     wired: Service = import_module(f"services.{service}.app").SERVICE
     metrics = metrics_of(wired, settings)
     pool = await connect_pool(settings, service)
@@ -89,17 +90,17 @@ async def prepare(service: str, settings: Settings, most: int | None = None) -> 
     if wired.topic is None or parts.handler is None or not isinstance(metrics, IntakeMetrics):
         raise Failure(f"{service} consumes no topic")
     name = wired.topic.full_name(settings.topic_prefix)
-    records = await read(settings, name, most)
+    records = await read(settings, name)
     async with pool.acquire() as connection:
         claimed = await positions.claim(connection, service, name, {r.partition: 0 for r in records})
     metrics.claimed(claimed.values(), dict)
     intake = Prepared(wired.topic, parts.handler, pool, settings, metrics, service=service)
     intake.prepare(records)
-    return Side(intake, settings, _batches(records, settings.batch_records))
+    return Side(intake, pool, settings, _batches(records, settings.batch_records))
 
 
-async def read(settings: Settings, topic: str, most: int | None = None) -> list[Record]:
-    """All records of a topic, or about `most`, in order within each partition."""
+async def read(settings: Settings, topic: str) -> list[Record]:
+    """All records of a topic, in order within each partition."""
     async with reader(settings) as client:
         ends = {tp: end for tp, end in (await client.ends([topic])).items() if end}
         consumer: AIOKafkaConsumer = client.consumer
@@ -107,11 +108,11 @@ async def read(settings: Settings, topic: str, most: int | None = None) -> list[
         await consumer.seek_to_beginning(*ends)
         records: list[Record] = []
         behind: set[TopicPartition] = set(ends)
-        while behind and (most is None or len(records) < most):
+        while behind:
             for found in (await consumer.getmany(*behind, timeout_ms=1000)).values():
                 records += found
             behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
-    return records[:most]
+    return records
 
 
 def _batches(records: Sequence[Record], size: int) -> dict[int, list[RecordBatch]]:

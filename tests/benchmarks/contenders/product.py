@@ -8,7 +8,7 @@ from typing import LiteralString
 from services.operator.processes import INTAKE_SERVICES
 from tests.benchmarks.draining import IDLE, SETTLED, Drained, pids, watch
 from tests.benchmarks.lab import Database, Lab
-from tests.benchmarks.meters import Reading
+from tests.benchmarks.meters import Reading, Stored, growth, stored
 
 PROJECTIONS: Mapping[str, str] = {"lead_scoring": "lead_scores", "event_dashboards": "dashboards"}
 """The services that only project, and their views."""
@@ -29,6 +29,7 @@ class Work:
 
     drained: Drained
     spent: Reading
+    grown: Mapping[str, Stored]
 
 
 async def drain(lab: Lab, database: Database, services: Sequence[str]) -> Work:
@@ -37,6 +38,7 @@ async def drain(lab: Lab, database: Database, services: Sequence[str]) -> Work:
     Time runs from the first look that finds records settled.
     """
     records = sum(database.backlog.counts[service] for service in services if service in INTAKE_SERVICES)
+    sizes = await stored(database.connection)
     async with lab.services(database, services) as fleet:
         meter = lab.meter(pids(fleet))
         before = meter.read()
@@ -44,8 +46,9 @@ async def drain(lab: Lab, database: Database, services: Sequence[str]) -> Work:
         settled = monotonic()
         if set(services) - set(INTAKE_SERVICES):
             await watch(database.connection, IDLE, 1, fleet.require_alive)
+        drained = Drained(drained.settled, drained.seconds + monotonic() - settled)
         spent = meter.read().since(before)
-        return Work(Drained(drained.settled, drained.seconds + monotonic() - settled), spent)
+    return Work(drained, spent, growth(sizes, await stored(database.connection)))
 
 
 async def project(lab: Lab, database: Database, service: str) -> Work:
@@ -61,9 +64,10 @@ async def relay(lab: Lab, database: Database) -> Work:
 
 
 async def _finish(lab: Lab, database: Database, service: str, done: LiteralString, units: int) -> Work:
+    sizes = await stored(database.connection)
     async with lab.services(database, [service]) as fleet:
         meter = lab.meter(pids(fleet))
         before = meter.read()
         await watch(database.connection, done, 1, fleet.require_alive)
         spent = meter.read().since(before)
-    return Work(Drained(units, spent.seconds), spent)
+    return Work(Drained(units, spent.seconds), spent, growth(sizes, await stored(database.connection)))
