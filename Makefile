@@ -71,9 +71,13 @@ format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-.PHONY: bench-intake
-bench-intake: setup ## How fast each intake service is, beside a plain Faust agent with the same effects (10 minutes)
-	@exec $(BIN)/python -m tests.benchmarks.intake_speed $(OPTIONS)
+.PHONY: bench
+bench: contenders ## How fast, beside the limit and what others do, and at what cost; all from nothing (5 minutes)
+	@exec $(BIN)/python -m tests.benchmarks $(OPTIONS)
+
+.PHONY: bench-full
+bench-full: contenders ## The same on 500,000 records, in rounds, with growth, replicas and a backfill (40 minutes)
+	@exec $(BIN)/python -m tests.benchmarks --full $(OPTIONS)
 
 .PHONY: bench-matching
 bench-matching: setup ## Of the ten nearest sponsors, how many are found, by HNSW and by the design's ivfflat (2 minutes)

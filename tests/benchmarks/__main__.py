@@ -6,7 +6,7 @@ python -m tests.benchmarks [--full] [--only SCENARIO …] [--output FOLDER] [--w
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 
@@ -16,21 +16,25 @@ from tests.benchmarks.lab import FULL, QUICK, Lab, laboratory
 from tests.benchmarks.pictures import draw
 from tests.benchmarks.report import as_json, found, print_results, write_document
 from tests.benchmarks.results import Results, Section
-from tests.benchmarks.scenarios import steps, throughput
+from tests.benchmarks.scenarios import backfill, growth, latency, replicas, steps, throughput
 
 SCENARIOS: Mapping[str, Callable[[Lab], Awaitable[Section]]] = {
     "throughput": throughput.run,
     "steps": steps.run,
+    "latency": latency.run,
+    "growth": growth.run,
+    "replicas": replicas.run,
+    "backfill": backfill.run,
 }
-ONLY_IN_FULL: frozenset[str] = frozenset()
-"""Those that take too long for `make bench`, unless asked for by name."""
+QUICK_ONES = ("throughput", "steps", "latency")
+"""What fits into `make bench`; the others are measured by `make bench-full`, or when asked for by name."""
 OUTPUT = Path("build/bench")
 
 
 def main() -> int:
     """Measure; return 1 when something failed, or a requirement was missed that had to be met."""
     options = _options()
-    chosen = options.only or [name for name in SCENARIOS if options.full or name not in ONLY_IN_FULL]
+    chosen = options.only or (SCENARIOS if options.full else QUICK_ONES)
     try:
         with terminate_like_interrupt(), laboratory(FULL if options.full else QUICK) as lab:
             results = found(lab, asyncio.run(_run(lab, chosen)))
@@ -44,7 +48,7 @@ def main() -> int:
     return 1 if missed and options.require else 0
 
 
-async def _run(lab: Lab, chosen: Sequence[str]) -> list[Section]:
+async def _run(lab: Lab, chosen: Iterable[str]) -> list[Section]:
     sections = []
     for name in chosen:
         begun = monotonic()
