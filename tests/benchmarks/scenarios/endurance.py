@@ -108,9 +108,7 @@ def _section(backlog: Backlog, looks: Sequence[Look], *, full: bool) -> Section:
     ]
     if full:
         requirements += [
-            Requirement(
-                f"size of {name}: largest late, to early", most.late / most.early, "at most", 1.5, "×"
-            )
+            Requirement(f"size of {name}: largest late, to early", most.late / most.early, "at most", 1.5, "×")
             for name, most in queues.items()
         ]
     return Section(
