@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tests.benchmarks.results import Bars, Lines, Results
 
-_WIDTH, _HEIGHT = 10.0, 4.5
+_WIDTH, _HEIGHT = 12.0, 4.5
 """Inches of one chart."""
 
 
@@ -28,7 +28,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
             _bars(axes, chart)
         else:
             _lines(axes, chart)
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     paths = [folder / f"results.{kind}" for kind in ("png", "svg")]
     for path in paths:
         figure.savefig(path)
