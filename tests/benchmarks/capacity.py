@@ -162,8 +162,12 @@ def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def main(path: Path = RESULTS) -> None:
-    """Print the tables. Raises FileNotFoundError where nothing was measured yet."""
-    print(markdown(inputs_of(orjson.loads(path.read_bytes())), Assumptions()))
+    """Print the tables; say so, and fail, where nothing was measured yet."""
+    try:
+        inputs = inputs_of(orjson.loads(path.read_bytes()))
+    except (FileNotFoundError, LookupError) as error:
+        sys.exit(f"{error}\nMeasure first: make bench")
+    print(markdown(inputs, Assumptions()))
 
 
 if __name__ == "__main__":
