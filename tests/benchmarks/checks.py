@@ -54,7 +54,7 @@ async def check(database: Database, services: Collection[str], *, projected: boo
             actual = await _actual(connection, sample)
         finally:
             await scratch.rollback()
-    _require_agreement(expected(database.backlog, frozenset(services)), actual)
+    require_agreement(expected(database.backlog, frozenset(services)), actual)
 
 
 async def _require_balance(database: Database, services: Collection[str]) -> None:
@@ -98,9 +98,10 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _require_agreement(
+def require_agreement(
     due: Mapping[str, Sequence[Mapping[str, Any]]], actual: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> None:
+    """Raise Failure unless the rows of each view are equal, in every field."""
     for view, rows in due.items():
         if list(actual[view]) != list(rows):
             wrong = [(a, b) for a, b in zip(rows, actual[view], strict=False) if a != b]
