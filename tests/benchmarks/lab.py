@@ -64,7 +64,7 @@ class Scale:
     rounds: int
 
 
-QUICK = Scale(full=False, records=100_000, slow_records=2_000, rounds=1)
+QUICK = Scale(full=False, records=100_000, slow_records=1_000, rounds=1)
 FULL = Scale(full=True, records=500_000, slow_records=6_000, rounds=3)
 
 
