@@ -10,6 +10,7 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 PACKAGES := .venv/.packages
 ENVIRONMENT := .venv/.complete
 JARS := .eventos/jars/.complete
+CONNECT_JARS := .eventos/connect-jars/.complete
 UV := uv==0.13.9
 LOCK = $(BIN)/uv --quiet pip compile --universal --generate-hashes --no-header --no-annotate pyproject.toml
 
@@ -70,9 +71,13 @@ format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-.PHONY: bench-intake
-bench-intake: setup ## How fast each intake service is, beside a plain Faust agent with the same effects (10 minutes)
-	@exec $(BIN)/python -m tests.benchmarks.intake_speed $(OPTIONS)
+.PHONY: bench
+bench: contenders ## How fast, beside the limit and what others do, and at what cost; all from nothing (5 minutes)
+	@exec $(BIN)/python -m tests.benchmarks $(OPTIONS)
+
+.PHONY: bench-full
+bench-full: contenders ## The same on 500,000 records, in rounds, with growth, replicas and a backfill (40 minutes)
+	@exec $(BIN)/python -m tests.benchmarks --full $(OPTIONS)
 
 .PHONY: bench-matching
 bench-matching: setup ## Of the ten nearest sponsors, how many are found, by HNSW and by the design's ivfflat (2 minutes)
@@ -81,6 +86,13 @@ bench-matching: setup ## Of the ten nearest sponsors, how many are found, by HNS
 .PHONY: bench-indexes
 bench-indexes: setup ## What each index of the hot tables costs a row that is written (5 minutes)
 	@exec $(BIN)/python -m tests.benchmarks.index_cost $(OPTIONS)
+
+.PHONY: capacity
+capacity: setup ## What a cluster needs for 10,000 to a million events a second, by what the last benchmark measured
+	@exec $(BIN)/python -m tests.benchmarks.capacity
+
+.PHONY: contenders
+contenders: setup $(CONNECT_JARS) ## Fetch what benchmarks compare with and nothing else needs: Kafka Connect, a JDBC sink
 
 .PHONY: schema-page
 schema-page: setup ## Make docs/schema.md anew from the migrations
@@ -132,4 +144,14 @@ $(JARS): infra/kafka/pom.xml
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@mvn --quiet --batch-mode --strict-checksums --file infra/kafka/pom.xml dependency:copy-dependencies \
 	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D) > .eventos/jars.log 2>&1 || { cat .eventos/jars.log; exit 1; }
+	@touch $@
+
+$(CONNECT_JARS): tests/benchmarks/contenders/connect-pom.xml
+	@infra/local/require java
+	@infra/local/require maven
+	@echo "Fetching the jars of Kafka Connect and a JDBC sink into .eventos/connect-jars …"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn --quiet --batch-mode --strict-checksums --file $< dependency:copy-dependencies \
+	  -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(@D) > .eventos/connect-jars.log 2>&1 \
+	  || { cat .eventos/connect-jars.log; exit 1; }
 	@touch $@

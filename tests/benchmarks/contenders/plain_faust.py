@@ -1,28 +1,45 @@
 """The usual way, to compare with: a Faust agent that takes one event after the other, each in a transaction.
 
 It has the effects of the service whose name it gets (ledger, facts, contributions, marks), written by the same SQL;
-the position is Kafka's. Run as `python -m tests.benchmarks.plain_faust SERVICE` with the services' settings.
+the position is Kafka's. Run as `python -m tests.benchmarks.contenders.plain_faust SERVICE` with the services' settings.
 """
 
 import asyncio
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import Any
+from typing import Any, LiteralString
+from uuid import uuid4
 
 import faust
 from aiokafka import ConsumerRecord
 
 from contracts.envelope import Event, decode
+from services.operator.output import Failure
 from services.runtime import ledger
 from services.runtime.contributions import write_effects
 from services.runtime.database import connect_pool
 from services.runtime.health import Pulse
+from services.runtime.intake import latest_acceptable_time
 from services.runtime.metrics import ServiceMetrics
 from services.runtime.records import Item
 from services.runtime.service import Service, Tools
 from services.runtime.settings import load_settings
+from tests.benchmarks.draining import Drained, watch
+from tests.benchmarks.lab import Database, Lab
+
+_SETTLED: LiteralString = "SELECT count(*) FROM processed_events"
+
+
+async def drain(lab: Lab, database: Database, service: str) -> Drained:
+    """Let it settle `slow_records` records of the topic, one after the other."""
+    async with lab.process(database, sys.executable, "-m", __name__, service) as process:
+
+        def require_alive() -> None:
+            if process.returncode is not None:
+                raise Failure(f"the plain agent of {service} ended by itself, exit code {process.returncode}")
+
+        return await watch(database.connection, _SETTLED, lab.scale.slow_records, require_alive)
 
 
 async def main(name: str) -> None:
@@ -35,7 +52,7 @@ async def main(name: str) -> None:
     if handler is None or topic is None:
         raise SystemExit(f"{name} consumes no topic")
     app = faust.App(
-        f"plain-{name}",
+        f"plain-{name}-{uuid4()}",  # a group of its own: a run that was killed is still a member of its group
         broker=f"kafka://{settings.kafka_bootstrap_servers}",
         store="memory://",
         datadir=tempfile.gettempdir(),
@@ -50,10 +67,12 @@ async def main(name: str) -> None:
     async def one_by_one(stream: faust.StreamT[Any]) -> None:
         async for event in stream.events():
             message = event.message
-            decoded = decode(topic, message.value, [], datetime.now(UTC) + timedelta(minutes=5))
+            stamp = round(message.timestamp * 1000)
             record: Any = ConsumerRecord(
-                message.topic, message.partition, message.offset, 0, 0, message.key, message.value, None, 0, 0, ()
+                message.topic, message.partition, message.offset, stamp, 0, message.key, message.value, None, 0, 0, ()
             )
+            decoded = decode(topic, record.value, record.headers, latest_acceptable_time(record, settings.as_of))
+            await handler.prepare(pool, [decoded] if isinstance(decoded, Event) else [])
             async with pool.acquire() as connection, connection.transaction():
                 [verdict] = await ledger.judge(connection, name, [Item(record, decoded)], handler.references)
                 if isinstance(verdict, Event):

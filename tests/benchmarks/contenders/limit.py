@@ -1,0 +1,152 @@
+"""The limit: the records of a service, decoded beforehand, through its own transactions; neither broker nor decoding.
+
+`python -m tests.benchmarks.contenders.limit SERVICE…` reads the topics of these services to their ends, decodes, and
+then times nothing but `Intake` and what it calls, on batches as large as they may be, in as many lanes as a service
+has. All services share the process. It prints JSON: {"records": …, "seconds": …}.
+"""
+
+import asyncio
+import gc
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from services.operator.kafka_clients import reader
+from services.operator.output import Failure
+from services.runtime import positions
+from services.runtime.database import Pool, connect_pool
+from services.runtime.health import Pulse
+from services.runtime.intake import Intake
+from services.runtime.lanes import Lanes
+from services.runtime.metrics import IntakeMetrics
+from services.runtime.records import Item, Record, RecordBatch
+from services.runtime.service import Service, Tools, metrics_of
+from services.runtime.settings import Settings, load_settings
+from tests.benchmarks.draining import Drained
+from tests.benchmarks.lab import Database, Lab
+
+Place = tuple[int, int]
+"""Partition and offset."""
+
+
+class Prepared(Intake):
+    """The service's intake, which finds each record decoded already."""
+
+    def prepare(self, records: Sequence[Record]) -> None:
+        """Decode `records` now."""
+        self._items: dict[Place, Item] = {(r.partition, r.offset): super(Prepared, self)._decode(r) for r in records}
+
+    def _decode(self, record: Record) -> Item:
+        return self._items[record.partition, record.offset]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """An intake, and its records in batches by partition."""
+
+    intake: Prepared
+    pool: Pool
+    settings: Settings
+    batches: dict[int, list[RecordBatch]]
+
+    @property
+    def records(self) -> int:
+        """How many there are."""
+        return sum(len(batch.records) for batches in self.batches.values() for batch in batches)
+
+    async def drain(self) -> None:
+        """Settle all of them."""
+
+        async def work(batches: Sequence[RecordBatch]) -> None:
+            if stopped := await self.intake.process(batches):
+                raise Failure(f"partitions {sorted(stopped)} were stopped")
+
+        async def feed(lane: int) -> None:
+            for partition in sorted(self.batches):
+                if partition % self.settings.lanes == lane:
+                    for batch in self.batches[partition]:
+                        await lanes.put(batch)
+
+        lanes = Lanes(self.settings.lanes, self.settings.batch_records, work)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(lanes.run())
+            await asyncio.gather(*map(feed, range(self.settings.lanes)))
+            await lanes.drain(600)
+            running.cancel()
+
+
+async def prepare(service: str, settings: Settings) -> Side:
+    """Read the topic of `service` to its end, and decode its records."""
+    wired: Service = import_module(f"services.{service}.app").SERVICE
+    metrics = metrics_of(wired, settings)
+    pool = await connect_pool(settings, service)
+    parts = await wired.build(Tools(settings, pool, metrics, Pulse(settings.watchdog_timeout)))
+    if wired.topic is None or parts.handler is None or not isinstance(metrics, IntakeMetrics):
+        raise Failure(f"{service} consumes no topic")
+    name = wired.topic.full_name(settings.topic_prefix)
+    records = await read(settings, name)
+    async with pool.acquire() as connection:
+        claimed = await positions.claim(connection, service, name, {r.partition: 0 for r in records})
+    metrics.claimed(claimed.values(), dict)
+    intake = Prepared(wired.topic, parts.handler, pool, settings, metrics, service=service)
+    intake.prepare(records)
+    return Side(intake, pool, settings, _batches(records, settings.batch_records))
+
+
+async def read(settings: Settings, topic: str) -> list[Record]:
+    """All records of a topic, in order within each partition."""
+    async with reader(settings) as client:
+        ends = {tp: end for tp, end in (await client.ends([topic])).items() if end}
+        consumer: AIOKafkaConsumer = client.consumer
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning(*ends)
+        records: list[Record] = []
+        behind: set[TopicPartition] = set(ends)
+        while behind:
+            for found in (await consumer.getmany(*behind, timeout_ms=1000)).values():
+                records += found
+            behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
+    return records
+
+
+def _batches(records: Sequence[Record], size: int) -> dict[int, list[RecordBatch]]:
+    by_partition: defaultdict[int, list[Record]] = defaultdict(list)
+    for record in records:
+        by_partition[record.partition].append(record)
+    return {
+        partition: [RecordBatch(partition, own[at : at + size], own[at].offset) for at in range(0, len(own), size)]
+        for partition, own in by_partition.items()
+    }
+
+
+async def drain(lab: Lab, database: Database, *services: str) -> Drained:
+    """Let the topics of these services go through their transactions, in a process of its own."""
+    words = (sys.executable, "-m", __name__, *services)
+    async with lab.process(database, *words) as process:
+        told, _ = await process.communicate()
+        if process.returncode:
+            raise Failure(f"the limit of {', '.join(services)} ended with exit code {process.returncode}")
+    found = orjson.loads(told)
+    return Drained(found["records"], found["seconds"])
+
+
+async def main(services: Sequence[str]) -> None:
+    """Prepare, then drain all at once, and print how long that took."""
+    settings = load_settings()
+    sides = [await prepare(service, settings) for service in services]
+    gc.collect()
+    gc.freeze()  # what was prepared is no garbage, and a process that reads from Kafka does not hold it either
+    started = time.perf_counter()
+    await asyncio.gather(*(side.drain() for side in sides))
+    told = {"records": sum(side.records for side in sides), "seconds": time.perf_counter() - started}
+    sys.stdout.write(orjson.dumps(told).decode())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

@@ -1,0 +1,200 @@
+"""How long an event takes from its publisher's hands to facts, to a view, and to the derived event, at a steady rate.
+
+Seen from outside. Some of the events are probes: each is the first sign of a sponsor's interest, so it makes a row of
+the ledger, a row of `sponsor_lead_scores` and a record of `lead-scores` that were not there before. A look every few
+milliseconds asks Postgres for what was not there at the look before, and a consumer that reads only what is committed
+waits for the record; whatever is seen counts from the moment at which the look, or the fetch, has come back. So a
+figure holds the time between two looks too, and nothing is taken from clocks of others. All services run.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, cycle, islice, repeat
+from random import Random
+from time import monotonic, process_time
+from uuid import UUID, uuid4
+
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from contracts.topics import SPONSOR_ACTIVITY
+from services.operator.output import Failure
+from services.operator.processes import SERVICES, Fleet
+from services.operator.standing import INTAKE_TOPICS
+from tests.benchmarks.draining import pids
+from tests.benchmarks.lab import Backlog, Database, Lab
+from tests.benchmarks.meters import Reading
+from tests.benchmarks.results import Requirement, Section, Table
+from tests.benchmarks.scenarios.probes import LOOK, LOOK_BY_KEY, SOURCE, STAGES, Watch, clients
+from tests.benchmarks.workload import AS_OF
+
+STILL = 4.0
+"""Seconds without any event, once to let services come to rest, and once to see what they take at rest."""
+_SHARES = {"sponsor_activity": 3, "email_engagement": 4, "ticket_sales": 3}
+_ADD_SPONSORS = """
+    INSERT INTO sponsors (id, company_name, industry) SELECT id, 'Probe', 'food' FROM unnest($1::uuid[]) AS added (id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A steady rate of events a second, for so many seconds, of which the first do not count; 1 in `one_in` a probe."""
+
+    rate: int
+    seconds: float
+    warm_up: float
+    one_in: int
+
+    @property
+    def probes(self) -> int:
+        """How many probes there are."""
+        return math.ceil(self.rate * self.seconds / self.one_in)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of a load: milliseconds to each stage, and how many processors were busy for whom."""
+
+    load: Load
+    times: Sequence[Sequence[float]]
+    resting: Mapping[str, float]
+    busy: Mapping[str, float]
+
+
+async def run(lab: Lab) -> Section:
+    """Measure at 1,000 and at 50 events a second."""
+    busy = Load(1000, 60.0, 10.0, 20) if lab.scale.full else Load(1000, 18.0, 6.0, 20)
+    calm = Load(50, 60.0, 10.0, 1) if lab.scale.full else Load(50, 16.0, 6.0, 1)
+    at_busy, at_calm = await _measure(lab, busy), await _measure(lab, calm)
+    return Section(
+        "latency",
+        tables=[_table(at_busy), _table(at_calm), _processors_table([at_busy, at_calm])],
+        requirements=[
+            *(
+                _required(busy, 99, stage, found, goal)
+                for stage, found, goal in zip(STAGES, at_busy.times, (100.0, 150.0, 200.0), strict=True)
+            ),
+            _required(calm, 50, STAGES[2], at_calm.times[2], 25.0),
+        ],
+    )  # fmt: skip
+
+
+def _required(load: Load, percent: int, stage: str, times: Sequence[float], goal: float) -> Requirement:
+    what = f"published → {stage}, p{percent} at {load.rate:,} events/s"
+    return Requirement(what, round(percentile(times, percent), 1), "at most", goal, "ms")
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The least of `values` that so many percent of them do not exceed."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+async def _measure(lab: Lab, load: Load) -> Found:
+    """Publish at the rate, and watch."""
+    backlog = await lab.publish(f"latency{load.rate}.", dict.fromkeys(_SHARES, 0))
+    async with lab.database(backlog, f"latency_{load.rate}") as database:
+        sponsors = [str(uuid4()) for _ in range(load.probes)]
+        await database.connection.execute(LOOK_BY_KEY)
+        await database.connection.execute(_ADD_SPONSORS, [UUID(sponsor) for sponsor in sponsors])
+        async with lab.services(database, SERVICES) as fleet, clients(database) as (producer, consumer):
+            watch, meter = Watch(), lab.meter(pids(fleet))
+            await asyncio.sleep(STILL)
+            resting = meter.read()
+            await asyncio.sleep(STILL)
+            before, own = meter.read(), process_time()
+            async with asyncio.TaskGroup() as group:
+                watching = [group.create_task(watch.look(database)), group.create_task(watch.read(consumer))]
+                lab.say(f"publishing {load.rate} events/s for {load.seconds:.0f} s")
+                await _publish(database, load, sponsors, producer, watch, fleet)
+                await watch.finish()
+                spent, own = meter.read().since(before), process_time() - own
+                for task in watching:
+                    task.cancel()
+    begun = min(probe.published for probe in watch.probes.values()) + load.warm_up
+    counted = [probe for probe in watch.probes.values() if probe.published >= begun]
+    times = [
+        [1000 * (at - probe.published) for probe in counted if (at := probe.seen[stage]) is not None]
+        for stage in range(len(STAGES))
+    ]
+    return Found(
+        load, times, _processors(before.since(resting)), _processors(spent) | {"measurement": own / spent.seconds}
+    )
+
+
+def _processors(spent: Reading) -> dict[str, float]:
+    used = {"services": spent.contender, "Postgres": spent.postgres, "Kafka": spent.kafka}
+    return {who: seconds / spent.seconds for who, seconds in used.items()}
+
+
+async def _publish(
+    database: Database, load: Load, sponsors: Sequence[str], producer: AIOKafkaProducer, watch: Watch, fleet: Fleet
+) -> None:
+    """Publish at the rate, evenly. Raises Failure when that cannot be kept, and when a service ends."""
+    topic = SPONSOR_ACTIVITY.full_name(database.settings.topic_prefix)
+    probes = _probes(database.backlog, sponsors)
+    total = round(load.rate * load.seconds)
+    others = _others(database.backlog, total)
+    begun = monotonic()
+    for number in range(total):
+        due = begun + number / load.rate
+        if (early := due - monotonic()) > 0:
+            await asyncio.sleep(early)
+            fleet.require_alive()
+        if number % load.one_in:
+            name, key, value = next(others)
+            await producer.send(name, key=key, value=value)
+        else:
+            sponsor, value = next(probes)
+            watch.published(sponsor)
+            await producer.send(topic, key=sponsor.encode(), value=value)
+    if (took := monotonic() - begun) > 1.05 * load.seconds:
+        raise Failure(f"{load.rate} events/s could not be published: {total} took {took:.1f} s")
+
+
+def _probes(backlog: Backlog, sponsors: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """A visit by each sponsor, concerning the events in turn; its id is the sponsor's."""
+    for sponsor, event in zip(sponsors, cycle(backlog.workload.events)):
+        yield sponsor, orjson.dumps({
+            "specversion": "1.0", "id": sponsor, "source": SOURCE, "type": "eventos.sponsor.website_visited.v1",
+            "time": f"{AS_OF}T00:00:00Z", "data": {"sponsor_id": sponsor, "event_id": event},
+        })  # fmt: skip
+
+
+def _others(backlog: Backlog, total: int) -> Iterator[tuple[str, bytes, bytes]]:
+    """Records of all topics, mixed as the usual backlog is: (topic, key, value)."""
+    records = {service: backlog.workload.records(INTAKE_TOPICS[service], total) for service in _SHARES}
+    names = {service: INTAKE_TOPICS[service].full_name(backlog.topic_prefix) for service in _SHARES}
+    turns = list(chain.from_iterable(repeat(service, share) for service, share in _SHARES.items()))
+    Random(1).shuffle(turns)
+    for service in islice(cycle(turns), total):
+        yield names[service], *next(records[service])
+
+
+def _table(found: Found) -> Table:
+    percents = (50, 99, 99.9)
+    return Table(
+        f"milliseconds from published at {found.load.rate:,} events/s, {len(found.times[0]):,} of the events watched",
+        ["→", *(f"#p{percent}" for percent in percents), "#longest"],
+        [
+            [stage, *(round(percentile(times, percent), 1) for percent in percents), round(max(times), 1)]
+            for stage, times in zip(STAGES, found.times, strict=True)
+        ],
+        note=f"looks at Postgres are {1000 * LOOK:.0f} ms apart and more",
+    )
+
+
+def _processors_table(loads: Sequence[Found]) -> Table:
+    rows = [(0, loads[0].resting), *((found.load.rate, found.busy) for found in sorted(loads, key=_rate))]
+    names = [*loads[0].busy]
+    return Table(
+        "processors kept busy",
+        ["#events/s", *(f"#{name}" for name in names)],
+        [[rate, *(used.get(name, 0.0) for name in names)] for rate, used in rows],
+        note="six services, one process each; with all of the warming up",
+    )
+
+
+def _rate(found: Found) -> int:
+    return found.load.rate

@@ -1,0 +1,167 @@
+"""How fast a mixed backlog goes down: the product, its limit, and who else does such things; and what that costs.
+
+In one run, on the same records, each contender into a database of its own. Contenders take turns and rounds are
+repeated; a ratio to the limit is the median of the rounds' own ratios, for the machine's speed drifts.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from services.operator.processes import INTAKE_SERVICES, SERVICES
+from tests.benchmarks.checks import check
+from tests.benchmarks.contenders import arroyo_psycopg, copy_rows, jdbc_sink, limit, plain_faust, product
+from tests.benchmarks.contenders.product import Work
+from tests.benchmarks.draining import Drained
+from tests.benchmarks.lab import Backlog, Database, Lab
+from tests.benchmarks.results import Bars, Cell, Requirement, Section, Table
+from tests.benchmarks.scenarios import cost
+from tests.benchmarks.scenarios.cost import Bill
+
+Rival = Callable[[Lab, Database, str], Awaitable[Drained]]
+PRODUCT, LIMIT, COPY = "EventOS", "limit", "COPY of the facts"
+PLAIN, CONNECT, ARROYO = "plain Faust agent", "Kafka Connect JDBC sink", "Arroyo and psycopg"
+RIVALS: Mapping[str, Rival] = {PLAIN: plain_faust.drain, CONNECT: jdbc_sink.drain, ARROYO: arroyo_psycopg.drain}
+"""Each does this for every intake service, save the last, which knows one."""
+ALL, INTAKE = "all together: facts, views, told", "the three intake services together"
+
+
+@dataclass
+class Seen:
+    """Records a second, by contender and what it drained, one figure a round; and the product's last runs."""
+
+    rates: defaultdict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    bills: dict[str, Bill] = field(default_factory=dict)
+    projections: dict[str, Work] = field(default_factory=dict)
+
+    def rate(self, contender: str, what: str) -> float | None:
+        """The median over the rounds, None where it has not done that."""
+        rates = self.rates.get((contender, what))
+        return median(rates) if rates else None
+
+    def ratio(self, contender: str, what: str) -> float | None:
+        """The product to a contender; round by round where both have as many."""
+        own, theirs = self.rates[PRODUCT, what], self.rates.get((contender, what))
+        if not theirs:
+            return None
+        if len(own) != len(theirs):
+            return median(own) / median(theirs)
+        return median(a / b for a, b in zip(own, theirs, strict=True))
+
+
+async def run(lab: Lab) -> Section:
+    """Drain, check each time, and compare."""
+    backlog, seen = await lab.backlog(), Seen()
+    for number in range(lab.scale.rounds):
+        lab.say(f"round {number + 1} of {lab.scale.rounds}")
+        for service in INTAKE_SERVICES:
+            await _alone(lab, backlog, service, seen)
+        await _together(lab, backlog, seen)
+    for service in INTAKE_SERVICES:
+        await _rivals(lab, backlog, service, seen)
+    await _projections(lab, backlog, seen)
+    return _section(backlog, seen)
+
+
+async def _alone(lab: Lab, backlog: Backlog, service: str, seen: Seen) -> None:
+    async with lab.database(backlog, f"limit_{service}") as database:
+        drained = await limit.drain(lab, database, service)
+        await check(database, [service])
+        _note(lab, seen, LIMIT, service, drained)
+        _note(lab, seen, COPY, service, await copy_rows.drain(database, service))
+    async with lab.database(backlog, f"product_{service}") as database:
+        work = await product.drain(lab, database, [service])
+        await check(database, [service])
+        _note(lab, seen, PRODUCT, service, work.drained)
+        seen.bills[service] = Bill(work, backlog.counts[service])
+
+
+async def _together(lab: Lab, backlog: Backlog, seen: Seen) -> None:
+    async with lab.database(backlog, "limit_together") as database:
+        drained = await limit.drain(lab, database, *INTAKE_SERVICES)
+        await check(database, INTAKE_SERVICES)
+        for what in (INTAKE, ALL):
+            _note(lab, seen, LIMIT, what, drained)
+    async with lab.database(backlog, "product_together") as database:
+        work = await product.drain(lab, database, SERVICES)
+        await check(database, INTAKE_SERVICES, projected=True)
+        _note(lab, seen, PRODUCT, ALL, work.drained)
+        seen.bills[ALL] = Bill(work, backlog.total)
+
+
+async def _rivals(lab: Lab, backlog: Backlog, service: str, seen: Seen) -> None:
+    for name, drain in RIVALS.items():
+        if name != ARROYO or service == arroyo_psycopg.SERVICE:
+            async with lab.database(backlog, f"rival_{service}") as database:
+                _note(lab, seen, name, service, await drain(lab, database, service))
+
+
+async def _projections(lab: Lab, backlog: Backlog, seen: Seen) -> None:
+    """Let intake leave everything stale, then each projection alone compute, and the relay send."""
+    async with lab.database(backlog, "projections") as database:
+        _note(lab, seen, PRODUCT, INTAKE, (await product.drain(lab, database, INTAKE_SERVICES)).drained)
+        for service in product.PROJECTIONS:
+            seen.projections[service] = await product.project(lab, database, service)
+        seen.projections["outbox_relay"] = await product.relay(lab, database)
+        await check(database, INTAKE_SERVICES, projected=True)
+
+
+def _note(lab: Lab, seen: Seen, contender: str, what: str, drained: Drained) -> None:
+    seen.rates[contender, what].append(drained.rate)
+    lab.say(f"{what}, {contender}: {drained.rate:,.0f}/s")
+
+
+def _section(backlog: Backlog, seen: Seen) -> Section:
+    contenders = (PRODUCT, LIMIT, COPY, *RIVALS)
+    whats = (*INTAKE_SERVICES, INTAKE, ALL)
+    rates = Table(
+        f"events a second: a mixed backlog of {backlog.total:,}",
+        ("drained", *(f"#{name}" for name in contenders)),
+        [(what, *(seen.rate(contender, what) for contender in contenders)) for what in whats],
+        "The limit: the same batches, decoded beforehand, through the same transactions, in one process.",
+    )
+    ratios = Table(
+        "EventOS to the others",
+        ("drained", *(f"#{name}" for name in contenders[1:])),
+        [(what, *(seen.ratio(contender, what) for contender in contenders[1:])) for what in whats],
+    )
+    bars = Bars(
+        "events a second", "events/s", whats,
+        {contender: [seen.rate(contender, what) for what in whats] for contender in contenders},
+    )  # fmt: skip
+    return Section(
+        "throughput",
+        [rates, ratios, _projected(backlog, seen.projections), *cost.tables(seen.bills)],
+        [*_requirements(seen)],
+        [bars],
+    )
+
+
+def _projected(backlog: Backlog, projections: Mapping[str, Work]) -> Table:
+    columns = (
+        "service", "#units", "#units/s", "#service, CPU-µs/unit", "#Postgres, CPU-µs/unit", "#events/s that is",
+    )  # fmt: skip
+
+    def row(service: str, work: Work) -> tuple[Cell, ...]:
+        units = work.drained.settled
+        each = [1e6 * seconds / units for seconds in (work.spent.contender, work.spent.postgres)]
+        return (service, units, work.drained.rate, *each, backlog.total / work.drained.seconds)
+
+    return Table(
+        f"what follows from {backlog.total:,} events, each alone, once intake is done",
+        columns,
+        [row(service, work) for service, work in projections.items()],
+        "Units: stale leads, stale dashboards, outbox rows. A lead is computed once, however many events touched it.",
+    )
+
+
+def _requirements(seen: Seen) -> Sequence[Requirement]:
+    found = []
+    bounds = [(LIMIT, 0.75), (PLAIN, 30.0), (CONNECT, 1.0), (ARROYO, 1.0)]
+    wanted = [(service, rival, bound) for service in INTAKE_SERVICES for rival, bound in bounds]
+    for what, rival, bound in (*wanted, (ALL, LIMIT, 0.6)):
+        ratio = seen.ratio(rival, what)
+        if ratio is not None:
+            found.append(Requirement(f"{what}, to the {rival}", ratio, "at least", bound, "×"))
+    return found
