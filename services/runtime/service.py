@@ -71,7 +71,7 @@ class Service:
 async def serve(service: Service, settings: Settings) -> None:
     """Run `service` until SIGTERM or SIGINT, then let work in flight commit. Raises what ended it otherwise."""
     stopping = _on_signals()
-    _collect_seldom()
+    collect_seldom()
     metrics = metrics_of(service, settings)
     pulse = Pulse(settings.watchdog_timeout)
     ready = _Readiness()
@@ -221,7 +221,7 @@ class _Readiness:
         return None
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Look for cycles of garbage every some batches, not several times in each; and never among what was imported.
 
     A batch makes a hundred thousand objects, none of them in a cycle: their counts free them. Looking through them

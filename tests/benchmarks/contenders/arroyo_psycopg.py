@@ -49,11 +49,11 @@ _SEARCH_PATH = "streams_g1,streams,public"
 _SIGNALS = LEAD_SIGNALS[SERVICE]
 
 _CLAIM = """
-    INSERT INTO processed_events (service, source, id, content_hash, partition, record_offset)
-    SELECT 'sponsor_activity', source, id, content_hash, partition, record_offset
+    INSERT INTO processed_events (identity, service, source, id, content_hash, partition, record_offset)
+    SELECT event_identity(source, id), 'sponsor_activity', source, id, content_hash, partition, record_offset
       FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::int[], %s::bigint[])
         AS claimed (source, id, content_hash, partition, record_offset)
-        ON CONFLICT (source, id) DO NOTHING
+        ON CONFLICT (identity) DO NOTHING
     RETURNING source, id
 """
 _REFERENCES = "SELECT id::text FROM lock_references(%s::uuid[], %s::uuid[])"

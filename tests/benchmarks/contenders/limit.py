@@ -6,7 +6,6 @@ has. All services share the process. It prints JSON: {"records": …, "seconds":
 """
 
 import asyncio
-import gc
 import sys
 import time
 from collections import defaultdict
@@ -26,7 +25,7 @@ from services.runtime.intake import Intake
 from services.runtime.lanes import Lanes
 from services.runtime.metrics import IntakeMetrics
 from services.runtime.records import Item, Record, RecordBatch
-from services.runtime.service import Service, Tools, metrics_of
+from services.runtime.service import Service, Tools, collect_seldom, metrics_of
 from services.runtime.settings import Settings, load_settings
 from tests.benchmarks.draining import Drained
 from tests.benchmarks.lab import Database, Lab
@@ -140,8 +139,7 @@ async def main(services: Sequence[str]) -> None:
     """Prepare, then drain all at once, and print how long that took."""
     settings = load_settings()
     sides = [await prepare(service, settings) for service in services]
-    gc.collect()
-    gc.freeze()  # what was prepared is no garbage, and a process that reads from Kafka does not hold it either
+    collect_seldom()  # as a service does; and what was prepared is no garbage
     started = time.perf_counter()
     await asyncio.gather(*(side.drain() for side in sides))
     told = {"records": sum(side.records for side in sides), "seconds": time.perf_counter() - started}

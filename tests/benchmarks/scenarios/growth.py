@@ -20,8 +20,8 @@ KILOBYTE = 1024
 _AT_ONCE = 1_000_000
 # As they come: an index that was built from sorted rows has full pages, which the next rows would all split.
 _FILL: LiteralString = """
-    INSERT INTO processed_events (source, id, content_hash, service, partition, record_offset)
-    SELECT '/before', gen_random_uuid()::text, decode(md5(number::text), 'hex'), 'sponsor_activity', 0, number
+    INSERT INTO processed_events (identity, source, id, content_hash, service, partition, record_offset)
+    SELECT gen_random_uuid(), '/before', number::text, decode(md5(number::text), 'hex'), 'sponsor_activity', 0, number
       FROM generate_series(1::bigint, $1) AS number
 """
 

@@ -26,7 +26,7 @@ LOOK_BY_KEY: LiteralString = "SET enable_seqscan TO off; SET enable_hashjoin TO 
 _SEEN: LiteralString = """
     SELECT asked.sponsor::text, ledger.id IS NOT NULL AS facts, lead.id IS NOT NULL AS view
       FROM unnest($1::uuid[]) AS asked (sponsor)
-      LEFT JOIN processed_events AS ledger ON ledger.source = $2 AND ledger.id = asked.sponsor::text
+      LEFT JOIN processed_events AS ledger ON ledger.identity = event_identity($2, asked.sponsor::text)
       LEFT JOIN sponsor_lead_scores AS lead ON lead.sponsor_id = asked.sponsor
 """
 

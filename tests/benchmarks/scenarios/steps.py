@@ -126,7 +126,8 @@ async def _projections(database: Database, service: str) -> list[Step]:
         projection = Projection(view, service, pool, database.settings, metrics, pulse)
         with account() as statements:
             processor, clock = time.thread_time(), time.perf_counter()
-            await projection.sweep()
+            while await projection.sweep():
+                pass
             whole = Spent(time.thread_time() - processor, 0.0, time.perf_counter() - clock)
         steps += _statements(f"view {view.name}", statements, whole, database.backlog.total)
     pool.terminate()
