@@ -106,6 +106,7 @@ async def connect_pool(settings: Settings, service: str, *, size: int | None = N
         max_size=size or settings.database_pool_size,
         server_settings=_session(service, as_owner=as_owner),
         init=_set_codecs,
+        reset=_end_transaction,
         timeout=10,
         command_timeout=60,
     )
@@ -143,6 +144,16 @@ def _session(service: str, *, as_owner: bool = False) -> dict[str, str]:
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
     }
+
+
+async def _end_transaction(connection: Connection) -> None:
+    """Make a session ready for its next user; it keeps nothing but a transaction that was left open.
+
+    asyncpg's own way asks Postgres to forget locks, cursors and settings, at each release, which takes as long as a
+    small statement.
+    """
+    if connection.is_in_transaction():
+        await connection.reset()
 
 
 async def _set_codecs(connection: Connection) -> None:

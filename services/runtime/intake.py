@@ -9,6 +9,7 @@ halved until the record at fault is found, as `database.classify` says; nothing 
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
@@ -92,11 +93,15 @@ class Intake:
             if batch.follows > end:
                 raise SkippedRecordsError(self._skipped(batch.partition, batch.follows, end))
             # What was read again after a seek overlaps with what waited: each record counts once.
-            fresh = [record for record in batch.records if record.offset >= end]
-            items += map(self._decode, fresh)
-            if fresh:
-                ends[batch.partition] = fresh[-1].offset + 1
+            decoded = batch.items or map(self._decode, batch.records)
+            items += [item for item in decoded if item.record.offset >= end]
+            if batch.records:
+                ends[batch.partition] = max(end, batch.records[-1].offset + 1)
         return await self._settle(items, follows)
+
+    def decode(self, batch: RecordBatch) -> RecordBatch:
+        """Decode ahead, while a transaction waits for Postgres: `process` does it where that was not done."""
+        return replace(batch, items=[*map(self._decode, batch.records)])
 
     def _decode(self, record: Record) -> Item:
         latest = latest_acceptable_time(record.timestamp, self._settings.as_of)

@@ -27,17 +27,21 @@ def moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(min(max(milliseconds, 0), _LATEST_STAMP_MS) / 1000, UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordBatch:
-    """Consecutive records of one partition, and the offset that they follow: the position before them."""
-
-    partition: int
-    records: Sequence[Record]
-    follows: int
-
-
 class Item(NamedTuple):
     """One record, and what decoding made of it."""
 
     record: Record
     decoded: Event[Any] | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Consecutive records of one partition, and the offset that they follow: the position before them.
+
+    `items` is what decoding made of the records, where that was done ahead.
+    """
+
+    partition: int
+    records: Sequence[Record]
+    follows: int
+    items: Sequence[Item] = ()
