@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from contracts.topics import TOPICS
+from contracts.topics import TOPICS, Topic
 from services.operator import kafka_clients
 from services.operator.core_rows import load_core
 from services.operator.idle import wait_idle
@@ -30,6 +30,14 @@ from services.runtime.settings import Settings
 Balance = dict[tuple[str, int], tuple[int, int, int]]
 """(service, partition) → records applied, duplicate and dead-lettered."""
 _REBALANCED = 60.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """A record that Kafka holds: its value as it stands, and the whole of it in the form of a line of records.jsonl."""
+
+    raw: bytes | None
+    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,29 @@ class Running:
         """(service, partition) → how many records its topic has."""
         topics = {topic.full_name(self.settings.topic_prefix): service for service, topic in INTAKE_TOPICS.items()}
         return {(topics[tp.topic], tp.partition): end for tp, end in (await self.reader.ends(list(topics))).items()}
+
+    async def records(self) -> dict[tuple[str, int, int], Held]:
+        """(topic, partition, offset) → the record that Kafka holds there, for all that intake services consume."""
+        found: dict[tuple[str, int, int], Held] = {}
+        for topic in INTAKE_TOPICS.values():
+            for record in await self.read(topic):
+                line: dict[str, Any] = {"topic": topic.name, "key": _text(record.key), "value": _text(record.value)}
+                if record.headers:
+                    line["headers"] = {name: _text(value) for name, value in record.headers}
+                found[topic.name, record.partition, record.offset] = Held(record.value, line)
+        return found
+
+    async def read(self, topic: Topic) -> list[ConsumerRecord[bytes, bytes]]:
+        """All committed records of a topic, those of one partition in their order."""
+        ends = await self.reader.ends([topic.full_name(self.settings.topic_prefix)])
+        consumer = self.reader.consumer
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning(*ends)
+        found: list[ConsumerRecord[bytes, bytes]] = []
+        while [tp for tp, end in ends.items() if await consumer.position(tp) < end]:
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                found += records
+        return found
 
     async def balance_in_database(self) -> Balance:
         """What the positions say."""
@@ -111,13 +142,16 @@ class Running:
 @asynccontextmanager
 async def running(
     settings: Settings, logs: Path, core: Mapping[str, Any], *, replicas: int = 1, services: Iterable[str] = SERVICES,
-    waiting: Iterable[Mapping[str, Any]] = (),
+    waiting: Iterable[Mapping[str, Any]] = (), on: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:  # fmt: skip
-    """Load core rows, publish what is `waiting`, start the services; at the end stop them. The topics must exist."""
+    """Load core rows, publish what is `waiting`, start the services; at the end stop them. The topics must exist.
+
+    `on` is what the services' environment has besides the settings, or instead of them.
+    """
     settings = settings.model_copy(update={"log_format": "json"})
     async with database(settings, as_owner=True) as owner, owner.acquire() as connection:
         await load_core(connection, core)
-    with private_environment(environment(settings)):
+    with private_environment({**environment(settings), **(on or {})}):
         fleet = Fleet({}, logs, services=services, replicas=replicas)
     async with (
         database(settings) as pool,
@@ -151,3 +185,7 @@ def addresses(child: Child) -> list[str]:
 
 def _record(line: Mapping[str, Any]) -> Record:
     return read_record(json.dumps(line).encode())
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "surrogatepass")
