@@ -328,7 +328,8 @@ def run_machine(database_url: str, *, max_examples: int, steps: int) -> None:
     with asyncio.Runner() as runner:
         system = runner.run(System.on(database_url, AS_OF, size=2))
         try:
-            run_state_machine_as_test(partial(IntakeMachine, runner, system), settings=chosen)
+            made = cast(type[RuleBasedStateMachine], partial(IntakeMachine, runner, system))
+            run_state_machine_as_test(made, settings=chosen)
         finally:
             runner.run(system.close())
 

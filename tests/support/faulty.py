@@ -182,11 +182,11 @@ class Stage:
 
     @asynccontextmanager
     async def scene(
-        self, *, seed: int = 2026, rate: float = 150, replicas: int = 1, services: Iterable[str] = SERVICES,
+        self, *, seed: int = 2026, rate: float = 100, replicas: int = 1, services: Iterable[str] = SERVICES,
         on: Mapping[str, str] | None = None, settings: Settings | None = None, **changes: Any,
     ) -> AsyncIterator[Scene]:  # fmt: skip
         """Start the services and the publisher; processes that end are started again, as `eventos up` does."""
-        made = season(seed, 12_000)
+        made = season(seed, 16_000)
         usual = {"as_of": made.as_of, "batch_records": 200, "session_timeout": 6.0, "stop_timeout": 5.0}
         own = (settings or self.settings).model_copy(update={**usual, **changes})
         async with (

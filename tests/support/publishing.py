@@ -106,4 +106,3 @@ async def publishing(settings: Settings, records: Sequence[Record], rate: float)
     finally:
         publisher.stop()
         await running
-

@@ -82,6 +82,10 @@ class System:
             intake = Intake(topic, handler, pool, self.settings, metrics, service=service)
             for merged in batches[service]:
                 assert await intake.process(merged) == set()
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Let all projections work until none has anything left to do."""
         projections = [
             Projection(view, service, self.pools[service], self.settings, ServiceMetrics(service), Pulse(60))
             for service, view in VIEWS.items()
