@@ -1,13 +1,17 @@
 """Settings of every service, read from the environment (`EVENTOS_…`); all faults are reported at once."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
+
+_ESCAPES = "in a user and a password, write / ? # @ % as %2F %3F %23 %40 %25"
 
 
 class ConfigurationError(Exception):
@@ -62,8 +66,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise ValueError("must start with postgresql://")
+        if fault := url_fault(url.get_secret_value()):
+            raise ValueError(fault)
         return url
 
     @field_validator("kafka_sasl_username", "kafka_sasl_password")
@@ -99,6 +103,34 @@ class Settings(BaseSettings):
     def consumer_group(self, service: str) -> str:
         """The consumer group of a service."""
         return f"{self.topic_prefix}{service}"
+
+
+def url_fault(url: str) -> str | None:
+    """What is wrong with a postgresql:// URL, without citing it; None if nothing is.
+
+    What is not escaped in a password ends up in the host, the port or the path, which drivers cite in their errors.
+    """
+    if not url.startswith(("postgresql://", "postgres://")):
+        return "must start with postgresql://"
+    authority, path, query = url.split("://", 1)[1], "", ""
+    if (end := re.search(r"[/?#]", authority)) is not None:
+        authority, rest = authority[: end.start()], authority[end.start() :]
+        path, _, query = rest.partition("?")
+    host = authority.rpartition("@")[2]
+    ports = [part.rpartition(":")[2] for part in re.sub(r"\[[^]]*\]", "", host).split(",") if ":" in part]
+    try:
+        parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        return f"is not a URL; {_ESCAPES}"
+    if (
+        authority.count("@") > 1
+        or "@" in path
+        or "#" in url
+        or any(port and not port.isdigit() for port in ports)
+        or re.search("%(?![0-9a-fA-F]{2})", url)
+    ):
+        return f"is not a URL; {_ESCAPES}"
+    return None
 
 
 def load_settings() -> Settings:
