@@ -1,17 +1,29 @@
 """Postgres goes away, hangs, fills up, and comes back without its last seconds."""
 
 import asyncio
+import os
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from services.operator.processes import INTAKE_SERVICES, SERVICES
+from services.runtime.settings import Settings
 from tests.support.faulty import Scene, Stage
-from tests.support.own_servers import OwnPostgres
+from tests.support.own_servers import OwnPostgres, own_postgres
 from tests.support.proxy import Proxy, proxy
+from tests.support.reliability import Tell
 from tests.support.running import address
+from tests.support.servers import Servers
+from tests.support.small_disk import fill, small_database
 
 pytestmark = pytest.mark.timeout(300)
+
+
+RETRIES = "eventos_database_retries"
 
 
 def through(made: Proxy, stage: Stage) -> dict[str, str]:
@@ -107,6 +119,67 @@ async def test_a_failover_that_loses_its_tail_takes_positions_and_effects_back_t
         await it.prove(
             "killed Postgres replaced by a copy of itself from 500 records before", 1, seconds, chained=False
         )
+
+
+@pytest.mark.long
+@pytest.mark.proves(25)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+async def test_a_full_disk_is_waited_for(
+    servers: Servers, template_database: str, settings: Settings, tmp_path: Path, tell: Tell
+) -> None:
+    """The database is in a tablespace on a small disk, which is filled up and emptied again."""
+    with small_database(servers, template_database, megabytes=160) as (url, disk):
+        stage = Stage(settings.model_copy(update={"database_url": SecretStr(url)}), tmp_path, tell)
+        async with stage.scene() as it:
+            await it.flowing()
+            fill(disk)
+            full = await it.until(lambda: _retried(it, "DiskFullError", len(INTAKE_SERVICES)))
+            disk.joinpath("ballast").unlink()
+            seconds = await it.recovered()
+            await it.prove(f"disk of the database full until all intake services had failed, {full:.0f} s", 1, seconds)
+
+
+@pytest.mark.long
+@pytest.mark.proves(25)
+async def test_a_server_without_a_free_connection_is_waited_for(settings: Settings, tmp_path: Path, tell: Tell) -> None:
+    async with own_postgres(max_connections="60") as server:
+        stage = Stage(settings.model_copy(update={"database_url": SecretStr(server.url)}), tmp_path, tell)
+        async with stage.scene() as it:
+            await it.flowing()
+            async with AsyncExitStack() as taken:
+                for _ in range(2):
+                    await _take_all(server.url, taken)
+                    await _end_sessions(it)
+                await _take_all(server.url, taken)
+                full = await it.until(lambda: _retried(it, "TooManyConnectionsError", len(INTAKE_SERVICES)))
+            seconds = await it.recovered()
+            await it.prove(f"all 60 connections taken by others for {full:.0f} s, all sessions ended", 1, seconds)
+
+
+async def _take_all(url: str, taken: AsyncExitStack) -> None:
+    """Open connections until there are no more."""
+    with suppress(asyncpg.TooManyConnectionsError):
+        while True:
+            connection = await asyncpg.connect(url)
+            taken.push_async_callback(connection.close)
+
+
+async def _end_sessions(it: Scene) -> None:
+    """End what the services have open, and so give it to others."""
+    await it.services.pool.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name LIKE 'eventos-%'"
+        " AND application_name <> 'eventos-operator'"
+    )
+
+
+async def _retried(it: Scene, kind: str, services: int) -> bool:
+    """Whether so many services have met this kind of fault."""
+    met = 0
+    for service in SERVICES:
+        found = [s for child in it.processes(service) for s in await it.services.samples(child, RETRIES)]
+        met += any(sample.labels["kind"] == kind and sample.name.endswith("_total") for sample in found)
+    return met >= services
 
 
 async def _beyond(it: Scene, count: int) -> bool:

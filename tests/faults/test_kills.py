@@ -38,6 +38,7 @@ async def survive(settings: Settings, logs: Path, *, count: int, times: int, bat
         print(kills.table())
 
 
+@pytest.mark.proves(1)
 @pytest.mark.timeout(600)
 async def test_services_killed_a_few_times_while_they_drain_end_in_the_recomputed_state(
     settings: Settings, tmp_path: Path

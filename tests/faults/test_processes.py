@@ -1,12 +1,17 @@
 """Processes that freeze, end, come and go."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from signal import SIGTERM
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from services.operator.processes import INTAKE_SERVICES
-from tests.support.faulty import Stage
+from contracts.topics import SPONSOR_ACTIVITY
+from services.operator.processes import INTAKE_SERVICES, Child
+from services.runtime.database import Connection
+from tests.support.databases import connect
+from tests.support.faulty import Scene, Stage
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -43,3 +48,84 @@ async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batche
         assert await asyncio.gather(*stopping) == [0, 0, 0]
         seconds = await it.recovered()
         await it.prove("SIGTERM, and again at once, to each intake service under load", 3, seconds)
+
+
+@pytest.mark.long
+@pytest.mark.proves(3, 4)
+async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_while_and_is_fenced_when_it_wakes(
+    stage: Stage,
+) -> None:
+    """It is frozen while it waits for its rows, which it gets then: the claim waits for the database to end it."""
+    service = "ticket_sales"
+    async with stage.scene(lanes=1) as it:
+        await it.flowing()
+        await it.add(service, 1)
+        await it.recovered()
+        victim, other = it.processes(service)
+        async with AsyncExitStack() as still:
+            holder = await connect(it.settings.database_url.get_secret_value())
+            async with holder.transaction():
+                await holder.execute("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE")
+                await it.until(lambda: _waiting(holder, 2))
+                still.enter_context(it.frozen(victim))
+            await holder.close()
+            frozen = await it.recovered()
+            assert "claim_postponed" in other.log.read_text("utf-8")
+        await it.until(lambda: _fenced(it, service))
+        await it.until(lambda: _shared(it, service))
+        await it.prove(
+            f"a worker frozen in its transaction, session timeout 6 s; its rows were free after {frozen:.0f} s",
+            1,
+            frozen,
+        )
+
+
+@pytest.mark.long
+@pytest.mark.proves(9)
+async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_dies(stage: Stage) -> None:
+    """One partition, two replicas, a poll interval that the spare has long exceeded."""
+    service, name = "sponsor_activity", SPONSOR_ACTIVITY.full_name(stage.settings.topic_prefix)
+    admin = AIOKafkaAdminClient(bootstrap_servers=stage.settings.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.delete_topics([name])
+    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=dict(SPONSOR_ACTIVITY.kafka_settings))])
+    await admin.close()
+    async with stage.scene(on={"EVENTOS_FAUST_BROKER_MAX_POLL_INTERVAL": "12"}) as it:
+        await it.flowing()
+        await it.add(service, 1)
+        await it.recovered()
+        await asyncio.sleep(30)  # the fault itself: nothing to do for longer than the poll interval
+        owner, spare = await _owner_first(it, service)
+        it.services.fleet.children.remove(owner)
+        assert owner.process is not None
+        owner.process.kill()
+        await owner.process.wait()
+        seconds = await it.recovered()
+        assert spare.running
+        await it.prove("spare idle for 30 s, poll interval 12 s; the owner killed for good", 1, seconds)
+
+
+async def _waiting(observer: Connection, count: int) -> bool:
+    waiting: int = await observer.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'eventos-ticket_sales' AND cardinality(pg_blocking_pids(pid)) > 0"
+    )
+    return waiting >= count
+
+
+async def _fenced(it: Scene, service: str) -> bool:
+    return await it.sum_of(service, "eventos_fenced_batches", "eventos_fenced_batches_total") > 0
+
+
+async def _owned(it: Scene, child: Child) -> int:
+    return len(await it.services.samples(child, "eventos_stored_offset"))
+
+
+async def _shared(it: Scene, service: str) -> bool:
+    """Whether every replica has partitions."""
+    return all([await _owned(it, child) for child in it.processes(service)])
+
+
+async def _owner_first(it: Scene, service: str) -> list[Child]:
+    owned = {child.name: await _owned(it, child) for child in it.processes(service)}
+    return sorted(it.processes(service), key=lambda child: -owned[child.name])

@@ -5,6 +5,8 @@ that shares nothing with the services.
 """
 
 import asyncio
+import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -21,7 +23,7 @@ from tests.support.comparing import require_agreement
 from tests.support.effects import difference
 from tests.support.publishing import Publisher, publishing, unique
 from tests.support.reliability import Result, Tell
-from tests.support.running import Running, addresses, running
+from tests.support.running import Running, addresses, environment, running
 from tests.support.season import season
 from tests.support.told import require_last_words, times_told_again
 from tests.support.truth import expected_state
@@ -63,7 +65,7 @@ class Scene:
             raise AssertionError(f"not within {patience:.0f} s\n{self.services.fleet.tails(8)}") from None
         return loop.time() - started
 
-    async def flowing(self) -> None:
+    async def flowing(self, patience: float = PATIENCE) -> None:
         """Wait until every process serves and every intake service has settled some records, lead scores among them."""
 
         async def all_flow() -> bool:
@@ -72,7 +74,7 @@ class Scene:
             serving = all(addresses(child) for child in self.services.fleet.children)
             return serving and scored > 0 and all(settled[service] > 20 for service in INTAKE_TOPICS)
 
-        await self.until(all_flow)
+        await self.until(all_flow, patience)
 
     async def settled(self) -> Counter[str]:
         """How many records each intake service has settled."""
@@ -102,12 +104,14 @@ class Scene:
     @contextmanager
     def frozen(self, child: Child) -> Iterator[None]:
         """Stop a process with SIGSTOP for the time of the block."""
-        assert child.process is not None
-        child.process.send_signal(SIGSTOP)
+        process = child.process
+        assert process is not None
+        process.send_signal(SIGSTOP)
         try:
             yield
         finally:
-            child.process.send_signal(SIGCONT)
+            if process.returncode is None:
+                process.send_signal(SIGCONT)
 
     async def add(self, service: str, replicas: int) -> None:
         """Start more replicas of a service, and wait until they serve."""
@@ -137,20 +141,44 @@ class Scene:
         await self.until(lambda: len(addresses(child)) > before)
         return code
 
+    async def command(self, *words: object) -> str:
+        """Run an `eventos` command, which must succeed; returns what it wrote."""
+        process = await self.begin(*words)
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        return said.decode()
+
+    async def begin(self, *words: object) -> asyncio.subprocess.Process:
+        """Start an `eventos` command."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTOS_")}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.operator", *map(str, words)),
+            env={**clean, **environment(self.settings)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+
+    async def sum_of(self, service: str, metric: str, name: str | None = None) -> float:
+        """What the processes of a service say of a metric, added up."""
+        found = [s for child in self.processes(service) for s in await self.services.samples(child, metric)]
+        return sum(float(sample.value) for sample in found if sample.name == (name or metric))
+
     async def prove(
         self, done: str, times: int = 1, recovery: float | None = None, *,
-        truth: Iterable[Mapping[str, Any]] | None = None, chained: bool = True,
+        truth: Iterable[Mapping[str, Any]] | None = None, beside: Mapping[tuple[str, int], int] | None = None,
+        chained: bool = True,
     ) -> None:  # fmt: skip
         """Let all come to rest, then compare everything with the truth; tells the table what was found.
 
-        `truth` is what was published where Kafka no longer holds it. Not `chained`, derived events need only end
-        with the right last word.
+        `truth` is what was published where Kafka no longer holds it, `beside` by how many records the positions' counts
+        differ from what it holds. Not `chained`, derived events need only end with the right last word.
         """
         self.publisher.stop()
         await self.settle()
         held = await self.services.records()
         if truth is None:
-            assert self.publisher.kept.items() <= {at: line.raw for at, line in held.items()}.items()
+            kept = {at: record.value for at, record in self.publisher.kept.items()}
+            assert kept.items() <= {at: line.raw for at, line in held.items()}.items()
             truth = [line.record for line in held.values()]
         assert self.settings.as_of is not None
         expected, actual = expected_state(self.core, truth, self.settings.as_of), await self.services.state()
@@ -158,10 +186,13 @@ class Scene:
         again = await times_told_again(self.services)
         self.tell(Result(done, times, len(held), lost, doubled, again, recovery))
         require_agreement(expected, actual)
-        await self.services.require_balance()
+        await self.services.require_balance(beside)
         await require_last_words(self.services, actual, chained=chained)
-        ended = Counter((child.service, code) for child in self.services.fleet.children for code in child.exits)
-        assert ended == self.exits
+        assert self.ended() == self.exits
+
+    def ended(self) -> Counter[tuple[str, int]]:
+        """How processes have ended that nobody had asked to."""
+        return Counter((child.service, code) for child in self.services.fleet.children for code in child.exits)
 
     async def settle(self) -> None:
         """Wait until nothing is left to do."""
@@ -183,12 +214,12 @@ class Stage:
     @asynccontextmanager
     async def scene(
         self, *, seed: int = 2026, rate: float = 100, replicas: int = 1, services: Iterable[str] = SERVICES,
-        on: Mapping[str, str] | None = None, settings: Settings | None = None, **changes: Any,
+        on: Mapping[str, str] | None = None, records: int = 16_000, **changes: Any,
     ) -> AsyncIterator[Scene]:  # fmt: skip
         """Start the services and the publisher; processes that end are started again, as `eventos up` does."""
-        made = season(seed, 16_000)
+        made = season(seed, records)
         usual = {"as_of": made.as_of, "batch_records": 200, "session_timeout": 6.0, "stop_timeout": 5.0}
-        own = (settings or self.settings).model_copy(update={**usual, **changes})
+        own = self.settings.model_copy(update={**usual, **changes})
         async with (
             running(own, self.logs, made.core, replicas=replicas, services=services, on=on) as processes,
             publishing(own, unique(made.records), rate) as publisher,

@@ -40,7 +40,7 @@ class Publisher:
     def __init__(self, settings: Settings, records: Sequence[Record], rate: float) -> None:
         self._settings, self._waiting, self._rate = settings, list(reversed(records)), rate
         self._stopping = asyncio.Event()
-        self.kept: dict[Place, bytes | None] = {}
+        self.kept: dict[Place, Record] = {}
         """What was acknowledged, and where."""
 
     async def run(self) -> None:
@@ -85,14 +85,14 @@ class Publisher:
             sent = await producer.send_and_wait(name, record.value, record.key, partition, None, list(record.headers))
         except KafkaError:
             return False
-        self.kept[record.topic.name, sent.partition, sent.offset] = record.value
+        self.kept[record.topic.name, sent.partition, sent.offset] = record
         return True
 
     async def _send_nothing(self, producer: AIOKafkaProducer, name: str, record: Record) -> bool:
         batch = producer.create_batch()
         batch.append(key=None, value=None, timestamp=None, headers=list(record.headers))
         sent = await (await producer.send_batch(batch, name, partition=0))
-        self.kept[record.topic.name, sent.partition, sent.offset] = None
+        self.kept[record.topic.name, sent.partition, sent.offset] = record
         return True
 
 

@@ -88,7 +88,8 @@ def _require_leads(told: Sequence[Told], state: Mapping[str, Any], *, chained: b
         seen.add(event["id"])
         last[record.key] = data["score"], data["priority"]
     rows = {f"{row['sponsor_id']}:{row['event_id']}": (row["score"], row["priority"]) for row in state["lead_scores"]}
-    assert {key: word for key, word in last.items() if word is not None} == rows
+    words = {key: word for key, word in last.items() if word is not None}
+    assert words == rows, f"told: {words.items() - rows.items()}; there: {rows.items() - words.items()}"
 
 
 def _require_dashboards(told: Sequence[Told], state: Mapping[str, Any]) -> None:
@@ -112,7 +113,10 @@ def _require_activities(told: Sequence[Told], rows: Sequence[Mapping[str, Any]])
     for record in told:
         data = (record.event or {})["data"]
         last[data["activity_id"]][record.partition] = data
-    assert last.keys() == {row["activity_id"] for row in rows}
+    there = {row["activity_id"] for row in rows}
+    assert last.keys() == there, (
+        f"told, and not there: {last.keys() - there}; there, and not told: {there - last.keys()}"
+    )
     for row in rows:
         words = [{name: data[name] for name in row} for data in last[row["activity_id"]].values()]
         assert row in words, (row, words)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import pytest
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime.database import Connection
@@ -15,6 +16,8 @@ from services.sponsor_activity.app import SponsorActivity
 from tests.support.crm import add_event, add_sponsor
 from tests.support.intakes import Bench, bench, stored
 from tests.support.records import APPENDED, batch, event, record
+
+pytestmark = pytest.mark.proves(28)
 
 UNKNOWN = "00000000-0000-4000-8000-00000000000a"
 
