@@ -43,7 +43,15 @@ test-some: setup ## Some tests: TESTS=path OPTIONS="-x -k words"
 
 .PHONY: test-kill
 test-kill: setup ## Kill every service ten times while it drains 200,000 records; again with EVENTOS_TEST_SEED=n
-	@exec $(BIN)/pytest tests/faults -m long --capture=no $(OPTIONS)
+	@exec $(BIN)/pytest tests/faults/test_kills.py -m long --capture=no $(OPTIONS)
+
+.PHONY: test-faults
+test-faults: setup ## Do every fault for real, and write what came of it to docs/reliability.md (25 minutes)
+	@exec $(BIN)/pytest -m proves --reliability=docs/reliability.md $(OPTIONS)
+
+.PHONY: chaos
+chaos: setup ## Faults at random for 10 minutes, three replicas of everything; again with EVENTOS_TEST_SEED=n
+	@exec $(BIN)/pytest tests/faults/test_chaos.py -m long --capture=no $(OPTIONS)
 
 .PHONY: coverage
 coverage: setup ## Branch coverage of the domain code, which must be whole

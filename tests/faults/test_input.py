@@ -104,7 +104,7 @@ async def test_redelivery_changes_nothing_while_live_when_interrupted_and_when_r
             await running.wait()
             await it.command("replay", "redeliver", service, "--from-beginning")
         seconds = await it.recovered()
-        it.publisher.stop()
+        await it.publisher.stop()
         await it.settle()
         before = await it.services.balance_in_database()
         for service in INTAKE_SERVICES * 2:
@@ -144,7 +144,7 @@ async def test_records_that_retention_ate_are_counted_and_all_others_applied(sta
             if topic != TICKET_SALES.name or not _within(gaps.get(partition), offset)
         ]
         beside = {("ticket_sales", partition): first - end for partition, (first, end) in gaps.items()}
-        it.publisher.stop()
+        await it.publisher.stop()
         await it.prove(
             f"records deleted before they were read, policy {policy}", 1, seconds, truth=truth, beside=beside
         )
@@ -157,7 +157,7 @@ async def test_a_topic_that_is_made_anew_stops_its_partitions_and_is_read_from_i
 ) -> None:
     async with stage.scene() as it:
         await it.flowing()
-        it.publisher.stop()
+        await it.publisher.stop()
         await it.settle()
         before = {at: held.record for at, held in (await it.services.records()).items()}
         name = TICKET_SALES.full_name(it.settings.topic_prefix)

@@ -173,7 +173,7 @@ class Scene:
         `truth` is what was published where Kafka no longer holds it, `beside` by how many records the positions' counts
         differ from what it holds. Not `chained`, derived events need only end with the right last word.
         """
-        self.publisher.stop()
+        await self.publisher.stop()
         await self.settle()
         held = await self.services.records()
         if truth is None:

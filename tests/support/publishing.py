@@ -39,35 +39,36 @@ class Publisher:
 
     def __init__(self, settings: Settings, records: Sequence[Record], rate: float) -> None:
         self._settings, self._waiting, self._rate = settings, list(reversed(records)), rate
-        self._stopping = asyncio.Event()
+        self._stopping, self._ended = asyncio.Event(), asyncio.Event()
         self.kept: dict[Place, Record] = {}
         """What was acknowledged, and where."""
 
     async def run(self) -> None:
         """Publish until stopped, and a begun piece to its end. Raises IndexError when there is nothing left to say."""
-        producer = await self._connect()
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        try:
-            while not self._stopping.is_set():
-                piece = [self._waiting.pop() for _ in range(max(1, round(self._rate * _TICK)))]
-                await self._deliver(producer, piece)
-                due = max(due + _TICK, loop.time() - 1)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), max(0.0, due - loop.time()))
-        finally:
-            await producer.stop()
-
-    def stop(self) -> None:
-        """Begin no further piece."""
-        self._stopping.set()
-
-    async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             **client_options(self._settings), acks="all", request_timeout_ms=5000, retry_backoff_ms=200
         )
-        await producer.start()
-        return producer
+        try:
+            await producer.start()
+            await self._publish(producer)
+        finally:
+            self._ended.set()
+            await producer.stop()
+
+    async def _publish(self, producer: AIOKafkaProducer) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while not self._stopping.is_set():
+            piece = [self._waiting.pop() for _ in range(max(1, round(self._rate * _TICK)))]
+            await self._deliver(producer, piece)
+            due = max(due + _TICK, loop.time() - 1)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), max(0.0, due - loop.time()))
+
+    async def stop(self) -> None:
+        """Begin no further piece, and wait until what was begun is acknowledged."""
+        self._stopping.set()
+        await self._ended.wait()
 
     async def _deliver(self, producer: AIOKafkaProducer, piece: Sequence[Record]) -> None:
         while piece:
@@ -104,5 +105,5 @@ async def publishing(settings: Settings, records: Sequence[Record], rate: float)
     try:
         yield publisher
     finally:
-        publisher.stop()
+        await publisher.stop()
         await running
