@@ -68,6 +68,7 @@ async def test_when_every_record_is_refused_the_partition_stops_and_is_resumed_b
         await it.prove("120 bad records in a row, limit 50; resumed twice", 1, seconds)
 
 
+@pytest.mark.long
 @pytest.mark.proves(19)
 async def test_events_that_come_again_at_other_offsets_on_other_partitions_and_by_a_replay_count_once(
     stage: Stage,

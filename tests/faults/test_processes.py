@@ -9,13 +9,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.processes import INTAKE_SERVICES, Child
-from services.runtime.database import Connection
 from tests.support.databases import connect
 from tests.support.faulty import Scene, Stage
+from tests.support.interleaving import until_all_blocked
 
 pytestmark = pytest.mark.timeout(240)
 
 
+@pytest.mark.long
 @pytest.mark.proves(8)
 async def test_replicas_that_come_go_and_are_restarted_in_turn_lose_and_double_nothing(stage: Stage) -> None:
     async with stage.scene() as it:
@@ -33,6 +34,7 @@ async def test_replicas_that_come_go_and_are_restarted_in_turn_lose_and_double_n
         await it.prove("each intake service from 1 to 3 replicas, all restarted in turn, back to 1", 7, seconds)
 
 
+@pytest.mark.long
 @pytest.mark.proves(20)
 async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batches_commits_them_and_ends_with_0(
     stage: Stage,
@@ -66,7 +68,7 @@ async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_
             holder = await connect(it.settings.database_url.get_secret_value())
             async with holder.transaction():
                 await holder.execute("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE")
-                await it.until(lambda: _waiting(holder, 2))
+                await until_all_blocked(holder, f"eventos-{service}", 2)
                 still.enter_context(it.frozen(victim))
             await holder.close()
             frozen = await it.recovered()
@@ -103,14 +105,6 @@ async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_
         seconds = await it.recovered()
         assert spare.running
         await it.prove("spare idle for 30 s, poll interval 12 s; the owner killed for good", 1, seconds)
-
-
-async def _waiting(observer: Connection, count: int) -> bool:
-    waiting: int = await observer.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND application_name = 'eventos-ticket_sales' AND cardinality(pg_blocking_pids(pid)) > 0"
-    )
-    return waiting >= count
 
 
 async def _fenced(it: Scene, service: str) -> bool:
