@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import uuid4
 
 import orjson
@@ -134,7 +135,9 @@ async def test_records_that_retention_ate_are_counted_and_all_others_applied(sta
         await holder.close()
         if policy == "stop":
             await it.until(lambda: _stopped(it))
-        seconds = await it.until(lambda: _all_resumed(it))
+        seconds = await it.recovered(meanwhile=partial(_resume_all, it))
+        await it.publisher.stop()
+        await it.recovered()
         gaps = _gaps(it)
         missing = sum(end - first for first, end in gaps.values())
         assert missing == await it.sum_of("ticket_sales", *GAP_METRIC)
@@ -167,7 +170,7 @@ async def test_a_topic_that_is_made_anew_stops_its_partitions_and_is_read_from_i
         await apply_topics(it.settings, replication_factor=1)
         await _publish_together(it, TICKET_SALES, [_good(it, TICKET_SALES) for _ in range(20)])
         await it.until(lambda: _stopped(it))
-        seconds = await it.until(lambda: _all_resumed(it, applied=20))
+        seconds = await it.until(lambda: _read_anew(it, 20))
         new = [held.record for (topic, *_), held in (await it.services.records()).items() if topic == TICKET_SALES.name]
         truth = [*before.values(), *new]
         beside = {("ticket_sales", p): sum(at[:2] == (TICKET_SALES.name, p) for at in before) for p in range(12)}
@@ -204,15 +207,19 @@ async def _stopped(it: Scene) -> int:
     return found
 
 
-async def _all_resumed(it: Scene, applied: int = 0) -> bool:
-    """Resume what is stopped; whether nothing is, and so many were applied of what is in ticket-sales now."""
+async def _resume_all(it: Scene) -> None:
     rows = await it.services.pool.fetch(
         "SELECT partition FROM stream_offsets WHERE service = 'ticket_sales' AND stopped_reason IS NOT NULL"
     )
     for row in rows:
         await it.command("resume", "ticket-sales", row["partition"])
-    seen = await it.services.pool.fetchval("SELECT count(*) FROM ticket_events WHERE source = '/more'")
-    return not rows and seen >= applied
+
+
+async def _read_anew(it: Scene, count: int) -> bool:
+    """Resume what is stopped; whether so many of the events published besides have been applied."""
+    await _resume_all(it)
+    seen: int = await it.services.pool.fetchval("SELECT count(*) FROM ticket_events WHERE source = '/more'")
+    return seen >= count
 
 
 async def _replaying(it: Scene) -> bool:

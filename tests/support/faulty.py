@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,11 +83,18 @@ class Scene:
             counts[service] += sum(outcomes)
         return counts
 
-    async def recovered(self, patience: float = PATIENCE) -> float:
-        """Wait until all is consumed that had been published when this was called; returns the seconds it took."""
+    async def recovered(
+        self, patience: float = PATIENCE, meanwhile: Callable[[], Awaitable[object]] | None = None
+    ) -> float:
+        """Wait until all is consumed that had been published when this was called; returns the seconds it took.
+
+        `meanwhile` is done before each look.
+        """
         ends = await self.services.published()
 
         async def reached() -> bool:
+            if meanwhile is not None:
+                await meanwhile()
             rows = await self.services.pool.fetch("SELECT service, partition, next_offset FROM stream_offsets")
             at = {(row["service"], row["partition"]): row["next_offset"] for row in rows}
             return all(at.get(place, 0) >= end for place, end in ends.items())
@@ -142,10 +149,10 @@ class Scene:
         return code
 
     async def command(self, *words: object) -> str:
-        """Run an `eventos` command, which must succeed; returns what it wrote."""
+        """Run an `eventos` command, which must succeed; returns its data."""
         process = await self.begin(*words)
-        said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
+        said, complained = await process.communicate()
+        assert process.returncode == 0, complained.decode()
         return said.decode()
 
     async def begin(self, *words: object) -> asyncio.subprocess.Process:
@@ -155,7 +162,7 @@ class Scene:
             *(sys.executable, "-m", "services.operator", *map(str, words)),
             env={**clean, **environment(self.settings)},
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stderr=asyncio.subprocess.PIPE,
         )
 
     async def sum_of(self, service: str, metric: str, name: str | None = None) -> float:

@@ -33,7 +33,7 @@ async def until_all_blocked(observer: Connection, application: str, sessions: in
             " AND application_name = $1 AND cardinality(pg_blocking_pids(pid)) > 0",
             application,
         ):
-            await asyncio.sleep(0)
+            pass
 
 
 async def terminate(observer: Connection, application: str) -> int:
