@@ -11,6 +11,8 @@ PACKAGES := .venv/.packages
 ENVIRONMENT := .venv/.complete
 JARS := .eventos/jars/.complete
 UV := uv==0.13.9
+PIP_AUDIT := pip-audit==2.10.1
+AUDIT := .eventos/audit
 LOCK = $(BIN)/uv --quiet pip compile --universal --generate-hashes --no-header --no-annotate pyproject.toml
 
 # A folder of tests or one test, and more options: make test-some TESTS=tests/unit OPTIONS=-x
@@ -113,6 +115,12 @@ lock: $(PACKAGES) ## Compile the locks from pyproject.toml: all that is used her
 	@$(PIP) $(UV)
 	@$(LOCK) --all-extras --output-file requirements.lock
 	@$(LOCK) --constraints requirements.lock --output-file requirements.services.lock
+
+.PHONY: audit-dependencies
+audit-dependencies: setup ## Look up known vulnerabilities of what the locks pin; needs PyPI itself, and says when it is not there
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
+	  $(AUDIT)/bin/pip install --quiet --disable-pip-version-check $(PIP_AUDIT); }
+	@exec $(BIN)/python -m infra.audit_dependencies $(AUDIT)/bin/pip-audit requirements.lock
 
 .PHONY: clean
 clean: ## Remove the local stack's data and the tools' caches
