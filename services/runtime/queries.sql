@@ -115,6 +115,14 @@ SELECT topic, '', key, value, headers
   FROM taken_up
  ORDER BY id
 
+-- name: expire_letters
+-- Remove those of the oldest letters ($2 of them at most) that are older than $1 days, whatever has become of them.
+-- Their ids are in the order of their age, so that nothing else needs to be looked at.
+DELETE FROM dead_letters
+ WHERE id = ANY (ARRAY (SELECT id FROM dead_letters ORDER BY id LIMIT $2))
+   AND created_at < now() - make_interval(days => $1)
+RETURNING service, status
+
 -- name: add_signals
 -- Add to the counts of lead signals, in key order. The service's own partition stands for :service.
 INSERT INTO lead_signals_:service AS stored (sponsor_id, event_id, signal, day, n)

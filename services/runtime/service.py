@@ -15,6 +15,7 @@ import structlog
 
 from contracts.topics import Topic
 from services import VERSION
+from services.runtime import dead_letters
 from services.runtime.consuming import Consuming
 from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one, patiently
 from services.runtime.health import HealthServer, Pulse
@@ -30,6 +31,8 @@ queries = load_queries(__package__)
 
 OBSERVE_INTERVAL = 5.0
 """Seconds between readings of the gauges that live in the database."""
+EXPIRY_INTERVAL = 3600.0
+"""Seconds between removals of dead letters whose time is over."""
 REDRIVE_LETTERS = 1000
 """Most dead letters that are taken up again in one transaction."""
 
@@ -120,6 +123,7 @@ async def _run(service: Service, parts: Parts, tools: Tools, stopping: asyncio.E
             tasks.append(group.create_task(consuming.run()))
             redrive = partial(_redrive, service.name, tools)
             tasks.append(group.create_task(repeatedly(redrive, tools.settings.redrive_interval, tools)))
+            tasks.append(group.create_task(repeatedly(partial(_expire, tools), EXPIRY_INTERVAL, tools)))
         group.create_task(_stop_when(stopping, consuming, tasks))
 
 
@@ -162,6 +166,16 @@ async def repeatedly(act: Background, interval: float, tools: Tools) -> None:
                 raise
             tools.metrics.retried(fault, error)
         await asyncio.sleep(interval)
+
+
+async def _expire(tools: Tools) -> None:
+    """Remove the dead letters whose time is over; say so, for what was still pending is lost."""
+    async with tools.pool.acquire() as connection:
+        removed = await dead_letters.expire(connection, tools.settings.dead_letters_kept_days)
+    for (refused_by, status), count in removed.items():
+        log.info("letters_expired", refused_by=refused_by, status=status, letters=count)
+        if isinstance(tools.metrics, IntakeMetrics):
+            tools.metrics.letters_expired.labels(refused_by, status).inc(count)
 
 
 async def _redrive(service: str, tools: Tools) -> None:

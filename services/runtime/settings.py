@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     batch_records: int = Field(4000, ge=1, le=50_000, description="most records in one transaction")
     lanes: int = Field(2, ge=1, le=16, description="transactions at once in one intake process")
     refused_in_row_limit: int = Field(10_000, ge=1, description="refusals in a row that stop a partition")
+    dead_letters_kept_days: int = Field(
+        90, ge=1, le=36_500, description="days after which a dead letter is removed, whatever its status"
+    )
     handler_errors_in_row_limit: int = Field(20, ge=1, description="handler errors in a row that stop a partition")
     claim_timeout: Seconds = Field(10.0, le=30, description="longest wait for Postgres inside a rebalance")
     retention_gap: Literal["continue", "stop"] = Field(
