@@ -171,7 +171,7 @@ class Fuzz:
     def _odd_json(self) -> Sent:
         """JSON that is deep, wide, long or strange, around or inside a valid event."""
         rng, event = self._rng, self._event()
-        deep = rng.choice([10, 240, 247, 248, 249, 250, 251, 1023, 1025, 20_000])
+        deep = rng.choice([10, 240, 247, 248, 249, 250, 251, 260, 500, 1000, 1020, 1025, 20_000])
         wide = rng.choice([10, 1000, 6000])
         inside = rng.choice(
             [
@@ -203,8 +203,10 @@ class Fuzz:
         headers.append(
             ("content-type", rng.choice([b"application/json", b"application/cloudevents+json", b"text/xml"]))
         )
-        change = rng.randrange(9)
-        if change == 0:
+        change = rng.randrange(10)
+        if change == 9:
+            headers += [(rng.choice(INJECTIONS + ODD_TEXTS), b"x"), ("na\x00me", b"\x00"), ("na\x00me", None)]
+        elif change == 0:
             headers[rng.randrange(len(headers))] = (rng.choice(["ce_id", "ce_time", "ce_specversion"]), None)
         elif change == 1:
             headers.append((rng.choice(["ce_id", "ce_source", "ce_type", "ce_data", "ce_"]), rng.randbytes(9)))
