@@ -243,7 +243,7 @@ class IntakeMachine(RuleBasedStateMachine):
         reached = asyncio.ensure_future(pool.reached.wait())
         await asyncio.wait([work, reached], return_when=asyncio.FIRST_COMPLETED)
         reached.cancel()
-        over = work.done()
+        over = work.done() or pool.commits > 0
         claim = asyncio.ensure_future(self._claim(service, [batch.partition for batch in batches]))
         waited = await self._waits(claim)
         if commits:
