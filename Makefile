@@ -55,6 +55,10 @@ test-faults: setup ## Do every fault for real, and write what came of it to docs
 chaos: setup ## Faults at random for 10 minutes, three replicas of everything; again with EVENTOS_TEST_SEED=n
 	@exec $(BIN)/pytest tests/faults/test_chaos.py -m long --capture=no $(OPTIONS)
 
+.PHONY: test-property-long
+test-property-long: setup ## The state machine and the fuzzer for half an hour; the fuzzer again with EVENTOS_TEST_SEED=n
+	@exec $(BIN)/pytest tests/property -m long --capture=no $(OPTIONS)
+
 .PHONY: coverage
 coverage: setup ## Branch coverage of the domain code, which must be whole
 	@exec $(BIN)/pytest tests/unit tests/property --cov=services --cov-branch --cov-report=term-missing $(OPTIONS)
