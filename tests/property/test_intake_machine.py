@@ -19,27 +19,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from services.operator.lines import read_record
-from services.runtime import positions
-from services.runtime.database import Fault, Pool, classify
-from services.runtime.health import Pulse
-from services.runtime.intake import Intake, SkippedRecordsError
-from services.runtime.metrics import IntakeMetrics, ServiceMetrics
-from services.runtime.projection import Projection
+from services.runtime.intake import SkippedRecordsError
 from services.runtime.records import RecordBatch
 from tests.support.intake_model import Log, Model, Published
-from tests.support.interrupted import Interrupted, Interruption, Killed, Kind
+from tests.support.intake_workers import Workers
+from tests.support.interrupted import Interruption, Kind
 from tests.support.records import record
 from tests.support.season import AS_OF, season
-from tests.support.truth import expected_signals, expected_state
 from tests.support.whole_system import HANDLERS, PARTITIONS, VIEWS, System
 
 T = TypeVar("T")
 WORKERS = (0, 1)
-FACTS = {
-    "sponsor_activity": "sponsor_activities",
-    "email_engagement": "email_events",
-    "ticket_sales": "ticket_events",
-}
 
 services = st.sampled_from(list(HANDLERS))
 counts = st.lists(st.integers(0, 8), min_size=PARTITIONS, max_size=PARTITIONS).filter(any)
@@ -54,7 +44,7 @@ class IntakeMachine(RuleBasedStateMachine):
 
     def __init__(self, runner: asyncio.Runner, system: System) -> None:
         super().__init__()
-        self._runner, self._system = runner, system
+        self._runner, self._system, self._workers = runner, system, Workers(system)
         self._cursors: dict[int, dict[Log, int]] = {worker: {} for worker in WORKERS}
         self._replays = 0
         self._holds = True
@@ -92,7 +82,7 @@ class IntakeMachine(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS), service=services, partitions=st.sets(st.integers(0, PARTITIONS - 1)))
     def claim(self, worker: int, service: str, partitions: set[int]) -> None:
         """A worker gets partitions; whoever had them does not know it yet, and delivers what it has as a zombie."""
-        claimed = self._run(self._claim(service, sorted(partitions)))
+        claimed = self._run(self._workers.claim(service, sorted(partitions)))
         for partition, offset in claimed.items():
             assert offset == self._model.position(service, (service, partition))
             self._cursors[worker][service, partition] = offset
@@ -101,8 +91,8 @@ class IntakeMachine(RuleBasedStateMachine):
     def deliver(self, worker: int, service: str, counts: list[int], interruption: Interruption | None) -> None:
         """A worker settles what follows where it believes itself to be; at some statement it may meet something."""
         batches = self._batches(worker, service, counts)
-        pool = self._pool(service, interruption)
-        killed = self._run(self._process(pool, service, service, batches))
+        pool = self._workers.pool(service, interruption)
+        killed = self._run(self._workers.process(pool, service, service, batches))
         self._delivered(worker, service, batches, killed=killed, settled=pool.commits > 0 if killed else True)
 
     @rule(service=services, partition=st.integers(0, PARTITIONS - 1), gap=st.integers(1, 3))
@@ -113,7 +103,7 @@ class IntakeMachine(RuleBasedStateMachine):
         if beyond:
             batches = [RecordBatch(partition, beyond, position + gap)]
             with pytest.raises(SkippedRecordsError):
-                self._run(self._process(self._pool(service, None), service, service, batches))
+                self._run(self._workers.process(self._workers.pool(service, None), service, service, batches))
             self._holds = True
 
     @rule(
@@ -129,7 +119,7 @@ class IntakeMachine(RuleBasedStateMachine):
         partitions = [batch.partition for batch in batches]
         logs = [(service, partition) for partition in partitions]
         before = {p: self._model.position(service, log) for p, log in zip(partitions, logs, strict=True)}
-        waited, settled, claimed = self._run(self._revoke(service, batches, at, commits))
+        waited, settled, claimed = self._run(self._workers.revoke(service, batches, at, commits))
         self._delivered(worker, service, batches, killed=False, settled=settled)
         after = {p: self._model.position(service, log) for p, log in zip(partitions, logs, strict=True)}
         assert claimed == (after if waited else before)
@@ -140,15 +130,15 @@ class IntakeMachine(RuleBasedStateMachine):
         """All that the broker has, or the beginning of it, again, by a consumer of its own that may be ahead."""
         self._replays += 1
         consumer = f"replay:{self._replays}"
-        self._run(self._claim(service, range(PARTITIONS), consumer))
+        self._run(self._workers.claim(service, range(PARTITIONS), consumer))
         for partition in range(PARTITIONS):
             log = (service, partition)
             records = [published.record for published in self._model.logs[log]]
             records = records[: int(len(records) * share)]
             for start in range(0, len(records), size):
                 batch = RecordBatch(partition, records[start : start + size], start)
-                pool = self._pool(service, interruption)
-                killed = self._run(self._process(pool, consumer, service, [batch]))
+                pool = self._workers.pool(service, interruption)
+                killed = self._run(self._workers.process(pool, consumer, service, [batch]))
                 if not killed or pool.commits:
                     self._model.settle(consumer, log, start + len(batch.records))
                 if killed:
@@ -157,21 +147,21 @@ class IntakeMachine(RuleBasedStateMachine):
     @rule(view=st.sampled_from(list(VIEWS)), interruption=interruptions)
     def project(self, view: str, interruption: Interruption | None) -> None:
         """A projection takes what is stale, and may be killed or cut off at it."""
-        self._run(self._project(view, interruption))
+        self._run(self._workers.project(view, interruption))
 
     @rule()
     def drain(self) -> None:
         """Once every projection has nothing left to do, the views are those that follow from the records."""
-        self._run(self._require_views())
+        self._run(self._workers.require_views(self._model))
 
     @invariant()
     def every_record_has_one_outcome_and_every_event_one_effect(self) -> None:
-        self._run(self._require_effects())
+        self._run(self._workers.require_effects(self._model))
 
     def teardown(self) -> None:
         """End every run with the views, unless it has failed already."""
         if self._holds:
-            self._run(self._require_views())
+            self._run(self._workers.require_views(self._model))
 
     def _append(self, line: dict[str, Any], partition: int) -> None:
         made = read_record(json.dumps(line).encode())
@@ -186,9 +176,6 @@ class IntakeMachine(RuleBasedStateMachine):
                 line,
             )
         )  # fmt: skip
-
-    def _pool(self, service: str, interruption: Interruption | None) -> Interrupted:
-        return Interrupted(self._system.pools[service], self._system.owner, interruption)
 
     def _batches(self, worker: int, service: str, counts: Sequence[int]) -> list[RecordBatch]:
         """What a worker has next; partitions that it never got are claimed, as at its start."""
@@ -211,112 +198,6 @@ class IntakeMachine(RuleBasedStateMachine):
             self._cursors[worker][log] = end
         if killed:
             self._cursors[worker].clear()
-
-    async def _claim(self, service: str, partitions: Sequence[int], consumer: str | None = None) -> dict[int, int]:
-        topic = HANDLERS[service][0].full_name("eventos.")
-        async with self._system.pools[service].acquire() as connection:
-            found = await positions.claim(connection, consumer or service, topic, dict.fromkeys(partitions, 0))
-        return {partition: position.next_offset for partition, position in found.items()}
-
-    async def _process(self, pool: Interrupted, consumer: str, service: str, batches: Sequence[RecordBatch]) -> bool:
-        """Settle batches; return whether the worker was killed at it."""
-        topic, handler = HANDLERS[service]
-        intake = Intake(
-            topic, handler, cast(Pool, pool), self._system.settings, IntakeMetrics(service), service=service,
-            consumer=consumer,
-        )  # fmt: skip
-        try:
-            assert await intake.process(batches) == set()
-        except Killed:
-            return True
-        return False
-
-    async def _revoke(
-        self, service: str, batches: Sequence[RecordBatch], at: int, commits: bool
-    ) -> tuple[bool, bool, dict[int, int]]:
-        """Hold a batch at a statement while another worker claims its partitions; then let it go on, or give it up.
-
-        Returns whether the claim had to wait for it (or came after it), whether it was settled, and what was claimed.
-        """
-        pool = self._pool(service, Interruption(Kind.HOLD, at))
-        work = asyncio.ensure_future(self._process(pool, service, service, batches))
-        reached = asyncio.ensure_future(pool.reached.wait())
-        await asyncio.wait([work, reached], return_when=asyncio.FIRST_COMPLETED)
-        reached.cancel()
-        over = work.done() or pool.commits > 0
-        claim = asyncio.ensure_future(self._claim(service, [batch.partition for batch in batches]))
-        waited = await self._waits(claim)
-        if commits:
-            pool.go.set()
-        else:
-            work.cancel()
-        await asyncio.wait([work])
-        settled = not work.cancelled()
-        if settled:
-            work.result()
-        return waited or over, settled or pool.commits > 0, await claim
-
-    async def _waits(self, claim: asyncio.Task[Any]) -> bool:
-        """Whether the claim waits for a lock; False once it is done."""
-        async with asyncio.timeout(60):
-            while not claim.done():
-                if await self._system.owner.fetchval(
-                    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND cardinality(pg_blocking_pids(pid)) > 0)"
-                ):
-                    return True
-        return False
-
-    async def _project(self, view: str, interruption: Interruption | None = None) -> int:
-        """Sweep once. A lost connection ends it here; a process would begin again."""
-        projection = Projection(
-            VIEWS[view], view, cast(Pool, self._pool(view, interruption)), self._system.settings,
-            ServiceMetrics(view), Pulse(60),
-        )  # fmt: skip
-        try:
-            return await projection.sweep()
-        except Killed:
-            return 0
-        except Exception as error:
-            if interruption is None or classify(error) is not Fault.TRANSIENT:
-                raise
-            return 0
-
-    async def _require_views(self) -> None:
-        while any([await self._project(view) for view in VIEWS]):
-            pass
-        expected = expected_state(self._model.core, self._model.order, AS_OF)
-        actual = await self._system.state()
-        for section in expected.keys() - {"duplicates", "outcomes", "lead_score_events"}:
-            assert actual[section] == expected[section], section
-        told = {(data["sponsor_id"], data["event_id"]): data["score"] for data in actual["lead_score_events"]}
-        assert told == {(row["sponsor_id"], row["event_id"]): row["score"] for row in expected["lead_scores"]}
-
-    async def _require_effects(self) -> None:
-        model = self._model
-        async with self._system.owner.acquire() as connection:
-            stored = await connection.fetch(
-                "SELECT service, replace(substr(topic, 9), '-', '_') AS topic, partition, next_offset, applied,"
-                " duplicate, dead_lettered FROM stream_offsets WHERE next_offset > 0"
-            )
-            ledger = await connection.fetch(
-                "SELECT source, id, service, partition, record_offset FROM processed_events"
-            )
-            letters = await connection.fetch("SELECT service, partition, record_offset, reason FROM dead_letters")
-            forwarded = await connection.fetchval("SELECT count(*) FROM outbox WHERE aggregatetype = 'dead-letters'")
-            signals = await connection.fetch(
-                "SELECT sponsor_id::text, event_id::text, signal, day, n FROM lead_signals WHERE n <> 0"
-            )
-            facts = {name: await connection.fetchval(f"SELECT count(*) FROM {FACTS[name]}") for name in FACTS}  # noqa: S608
-        assert sorted(tuple(row) for row in stored) == sorted(model.outcomes())
-        assert {(row[0], row[1]): tuple(row)[2:] for row in ledger} == {
-            identity: place for identity, (_, place) in model.applied.items()
-        }
-        assert {tuple(row)[:3]: row["reason"] for row in letters} == model.letters
-        assert forwarded == len(letters) == len(model.letters)
-        assert {tuple(row)[:4]: row["n"] for row in signals} == expected_signals(model.core, model.order, AS_OF)
-        applied = [place[0] for _, place in model.applied.values()]
-        assert facts == {name: applied.count(name) for name in FACTS}
 
 
 def run_machine(database_url: str, *, max_examples: int, steps: int) -> None:

@@ -75,12 +75,17 @@ class Interrupted:
         match interruption.kind:
             case Kind.KILL:
                 self._killed = True
+                session = connection.get_server_pid()
                 connection.terminate()
+                await self._end(session)  # Postgres finds out by itself, in its own time
                 raise Killed
             case Kind.CUT:
-                await self._owner.execute("SELECT pg_terminate_backend($1, 5000)", connection.get_server_pid())
+                await self._end(connection.get_server_pid())
             case Kind.HOLD:
                 await self.go.wait()
+
+    async def _end(self, session: int) -> None:
+        await self._owner.execute("SELECT pg_terminate_backend($1, 5000)", session)
 
     @asynccontextmanager
     async def transaction(self, connection: Any, options: dict[str, Any]) -> AsyncIterator[None]:
