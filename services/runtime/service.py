@@ -20,6 +20,7 @@ from services.runtime.consuming import Consuming
 from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one, patiently
 from services.runtime.health import HealthServer, Pulse
 from services.runtime.intake import Handler, Intake
+from services.runtime.logs import report_stray
 from services.runtime.metrics import IntakeMetrics, ServiceMetrics
 from services.runtime.projection import Projection, View
 from services.runtime.settings import ConfigurationError, Settings
@@ -69,6 +70,7 @@ class Service:
 
 async def serve(service: Service, settings: Settings) -> None:
     """Run `service` until SIGTERM or SIGINT, then let work in flight commit. Raises what ended it otherwise."""
+    asyncio.get_running_loop().set_exception_handler(report_stray)
     stopping = _on_signals()
     metrics = metrics_of(service, settings)
     pulse = Pulse(settings.watchdog_timeout)
