@@ -1,6 +1,7 @@
 """Connections to Postgres, and what each of its errors asks of us."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -83,6 +84,8 @@ def classify(error: BaseException) -> Fault:
         return _BY_CODE.get(code) or _BY_CLASS.get(code[:2], Fault.STOP)
     if isinstance(error, asyncpg.InterfaceError):  # a ValueError too when a parameter could not be encoded
         return Fault.POISON if isinstance(error, ValueError) else Fault.TRANSIENT
+    if isinstance(error, ssl.SSLCertVerificationError):  # an OSError, and yet no wait makes it trusted
+        return Fault.STOP
     if isinstance(error, OSError | asyncio.TimeoutError):
         return Fault.TRANSIENT
     return Fault.POISON

@@ -20,6 +20,7 @@ from services.runtime.consuming import Consuming
 from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one, patiently
 from services.runtime.health import HealthServer, Pulse
 from services.runtime.intake import Handler, Intake
+from services.runtime.kafka import check_access
 from services.runtime.logs import report_stray
 from services.runtime.metrics import IntakeMetrics, ServiceMetrics
 from services.runtime.projection import Projection, View
@@ -112,6 +113,8 @@ async def _work(
 
 async def _run(service: Service, parts: Parts, tools: Tools, stopping: asyncio.Event) -> None:
     consuming = _consuming(service, parts, tools)
+    if consuming is not None:
+        await check_access(tools.settings)
     projections = [
         Projection(view, service.name, tools.pool, tools.settings, tools.metrics, tools.pulse) for view in parts.views
     ]
@@ -197,7 +200,7 @@ async def _patient_pool(service: str, settings: Settings, metrics: ServiceMetric
         fault = classify(error)
         metrics.retried(fault, error)
         pulse.beat("connecting")
-        log.warning("database_away", error=type(error).__name__)
+        log.warning("database_away", error=type(error).__name__, why=str(error))
         return fault is Fault.TRANSIENT
 
     pool: Pool = await patiently(passing)(partial(connect_pool, settings, service))

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
 
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _ESCAPES = "in a user and a password, write / ? # @ % as %2F %3F %23 %40 %25"
 
 
@@ -33,7 +34,9 @@ class Settings(BaseSettings):
     kafka_sasl_username: str | None = Field(None, description="SASL user")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
     kafka_ca_file: str | None = Field(None, description="PEM file of the authority behind the brokers' certificates")
-    database_url: SecretStr = Field(description="postgresql:// URL; a Unix socket as ?host=/folder")
+    database_url: SecretStr = Field(
+        description="postgresql:// URL; a Unix socket as ?host=/folder, TLS as ?sslmode=verify-full&sslrootcert=FILE"
+    )
     database_pool_size: int = Field(4, ge=1, le=100, description="connections that one process keeps at most")
     topic_prefix: str = Field("eventos.", pattern=r"^[a-zA-Z0-9._-]*$", description="before each topic and group name")
 
@@ -122,9 +125,12 @@ def url_fault(url: str) -> str | None:
     host = authority.rpartition("@")[2]
     ports = [part.rpartition(":")[2] for part in re.sub(r"\[[^]]*\]", "", host).split(",") if ":" in part]
     try:
-        parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
+        parameters = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         return f"is not a URL; {_ESCAPES}"
+    missing = [name for name, path in parameters.items() if name in _FILES and not _is_there(path[-1])]
+    if missing:
+        return f"{missing[0]} names no file"
     if (
         authority.count("@") > 1
         or "@" in path
@@ -134,6 +140,10 @@ def url_fault(url: str) -> str | None:
     ):
         return f"is not a URL; {_ESCAPES}"
     return None
+
+
+def _is_there(path: str) -> bool:
+    return path == "system" or Path(path).is_file()
 
 
 def load_settings() -> Settings:

@@ -76,6 +76,7 @@ def test_passwords_are_not_shown() -> None:
         "postgresql://user:sec%ret@db/eventos",
         "postgresql://user:secret@db:ret/eventos",
         "postgresql://user@db/eventos?password",
+        "postgresql://user@db/eventos?sslmode=verify-full&sslrootcert=/nowhere/sec.pem",
         "http://user:secret@db",
     ],
 )
@@ -93,7 +94,8 @@ def test_a_database_url_that_is_none_is_refused_and_not_cited(environment: pytes
     "url",
     [
         "postgresql://db",
-        "postgres://user:a:b%2F%40%3F@[::1]:5432/eventos?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "postgres://user:a:b%2F%40%3F@[::1]:5432/eventos?sslmode=verify-full&sslrootcert=system",
+        f"postgresql://db/eventos?sslmode=verify-full&sslrootcert={__file__}",
         "postgresql://user@/eventos?host=/tmp/socket",
         "postgresql:///eventos?host=/tmp&password=a@b&user=x",
         "postgresql://one:5432,two:5433/eventos?target_session_attrs=read-write",
