@@ -11,7 +11,6 @@ from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.processes import INTAKE_SERVICES, Child
 from tests.support.databases import connect
 from tests.support.faulty import Scene, Stage
-from tests.support.interleaving import until_all_blocked
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -68,7 +67,7 @@ async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_
             holder = await connect(it.settings.database_url.get_secret_value())
             async with holder.transaction():
                 await holder.execute("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE")
-                await until_all_blocked(holder, f"eventos-{service}", 2)
+                await it.blocked(service, 2)
                 still.enter_context(it.frozen(victim))
             await holder.close()
             frozen = await it.recovered()

@@ -9,7 +9,6 @@ import pytest
 from services.runtime.database import Connection
 from tests.support.databases import connect
 from tests.support.faulty import Scene, Stage
-from tests.support.interleaving import until_all_blocked
 
 pytestmark = pytest.mark.timeout(300)
 VIEWS = {"lead_scoring": "sponsor_lead_scores", "event_dashboards": "event_dashboards"}
@@ -34,7 +33,7 @@ async def _while_writes_wait(it: Scene, service: str, view: str) -> None:
     holder = await connect(it.settings.database_url.get_secret_value())
     async with holder.transaction():
         await holder.execute({view: f"LOCK TABLE {view} IN SHARE MODE" for view in VIEWS.values()}[view])
-        await until_all_blocked(holder, f"eventos-{service}", 2)
+        await it.blocked(service, 2)
         await it.kill(it.processes(service)[0])
     await holder.close()
     await it.until(lambda: all(child.running for child in it.processes(service)))
@@ -54,7 +53,7 @@ async def test_a_projection_frozen_between_reading_and_writing_writes_nothing_wh
             holder = await connect(it.settings.database_url.get_secret_value())
             async with holder.transaction():
                 await holder.execute("LOCK TABLE sponsor_lead_scores IN SHARE MODE")
-                await until_all_blocked(holder, "eventos-lead_scoring", 2)
+                await it.blocked("lead_scoring", 2)
                 still.enter_context(it.frozen(victim))
             await it.until(partial(holder.fetchval, f"SELECT {_IDLE_IN_TRANSACTION}"))
             freed = await it.until(partial(holder.fetchval, f"SELECT NOT {_IDLE_IN_TRANSACTION}"))

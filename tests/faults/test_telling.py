@@ -10,7 +10,6 @@ from contracts.topics import DEAD_LETTERS, LEAD_SCORES
 from services.operator.processes import Child
 from tests.support.databases import connect
 from tests.support.faulty import Scene, Stage
-from tests.support.interleaving import until_blocked
 from tests.support.whole_processes import ROOT
 
 pytestmark = pytest.mark.timeout(300)
@@ -27,7 +26,7 @@ async def test_a_relay_killed_between_sending_and_deleting_sends_the_same_again_
             holder = await connect(it.settings.database_url.get_secret_value())
             async with holder.transaction():
                 await it.until(partial(holder.fetchval, "SELECT count(*) FROM (SELECT FROM outbox FOR UPDATE)"))
-                await until_blocked(holder, f"eventos-{RELAY}")
+                await it.blocked(RELAY)
                 await it.kill(relay)
             await holder.close()
             await it.until(lambda: _sends(it))

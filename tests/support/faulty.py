@@ -20,7 +20,9 @@ from services.operator.processes import SERVICES, Child
 from services.operator.standing import INTAKE_TOPICS
 from services.runtime.settings import Settings
 from tests.support.comparing import require_agreement
+from tests.support.databases import connect
 from tests.support.effects import difference
+from tests.support.interleaving import until_all_blocked
 from tests.support.publishing import Publisher, publishing, unique
 from tests.support.reliability import Result, Tell
 from tests.support.running import Running, addresses, environment, running
@@ -100,6 +102,14 @@ class Scene:
             return all(at.get(place, 0) >= end for place, end in ends.items())
 
         return await self.until(reached, patience)
+
+    async def blocked(self, service: str, sessions: int = 1) -> None:
+        """Wait until so many sessions of a service wait for locks that others hold."""
+        observer = await connect(self.settings.database_url.get_secret_value())  # a transaction would look but once
+        try:
+            await until_all_blocked(observer, f"eventos-{service}", sessions)
+        finally:
+            await observer.close()
 
     async def kill(self, child: Child) -> None:
         """Kill a process with -9; it is started again as `eventos up` would."""
