@@ -183,12 +183,13 @@ class Scene:
     async def prove(
         self, done: str, times: int = 1, recovery: float | None = None, *,
         truth: Iterable[Mapping[str, Any]] | None = None, beside: Mapping[tuple[str, int], int] | None = None,
-        chained: bool = True,
+        rewound: bool = False,
     ) -> None:  # fmt: skip
         """Let all come to rest, then compare everything with the truth; tells the table what was found.
 
         `truth` is what was published where Kafka no longer holds it, `beside` by how many records the positions' counts
-        differ from what it holds. Not `chained`, derived events need only end with the right last word.
+        differ from what it holds. `rewound`, the database
+        has gone back behind what it told.
         """
         await self.publisher.stop()
         await self.settle()
@@ -204,7 +205,7 @@ class Scene:
         self.tell(Result(done, times, len(held), lost, doubled, again, recovery))
         require_agreement(expected, actual)
         await self.services.require_balance(beside)
-        await require_last_words(self.services, actual, chained=chained)
+        await require_last_words(self.services, actual, rewound=rewound)
         assert self.ended() == self.exits
 
     def ended(self) -> Counter[tuple[str, int]]:
