@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from contracts.topics import EMAIL_ENGAGEMENT, SPONSOR_ACTIVITY, TICKET_SALES, Topic
 from services.operator.processes import INTAKE_SERVICES
+from services.operator.resume import _resume as resume
 from services.operator.topics import apply_topics
 from tests.support.databases import connect
 from tests.support.faulty import Scene, Stage
@@ -208,11 +209,12 @@ async def _stopped(it: Scene) -> int:
 
 
 async def _resume_all(it: Scene) -> None:
+    """Do what `eventos resume` does, for every partition that is stopped."""
     rows = await it.services.pool.fetch(
         "SELECT partition FROM stream_offsets WHERE service = 'ticket_sales' AND stopped_reason IS NOT NULL"
     )
     for row in rows:
-        await it.command("resume", "ticket-sales", row["partition"])
+        await resume(it.settings, TICKET_SALES.full_name(it.settings.topic_prefix), row["partition"])
 
 
 async def _read_anew(it: Scene, count: int) -> bool:

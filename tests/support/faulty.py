@@ -188,8 +188,7 @@ class Scene:
         """Let all come to rest, then compare everything with the truth; tells the table what was found.
 
         `truth` is what was published where Kafka no longer holds it, `beside` by how many records the positions' counts
-        differ from what it holds. `rewound`, the database
-        has gone back behind what it told.
+        differ from what it holds. `rewound`, the database has gone back behind what it told.
         """
         await self.publisher.stop()
         await self.settle()
