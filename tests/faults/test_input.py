@@ -138,7 +138,7 @@ async def test_records_that_retention_ate_are_counted_and_all_others_applied(sta
             await it.until(lambda: _stopped(it))
         seconds = await it.recovered(meanwhile=partial(_resume_all, it))
         await it.publisher.stop()
-        await it.recovered()
+        await it.settle()
         gaps = _gaps(it)
         missing = sum(end - first for first, end in gaps.values())
         assert missing == await it.sum_of("ticket_sales", *GAP_METRIC)
@@ -149,7 +149,6 @@ async def test_records_that_retention_ate_are_counted_and_all_others_applied(sta
             if topic != TICKET_SALES.name or not _within(gaps.get(partition), offset)
         ]
         beside = {("ticket_sales", partition): first - end for partition, (first, end) in gaps.items()}
-        await it.publisher.stop()
         await it.prove(
             f"records deleted before they were read, policy {policy}", 1, seconds, truth=truth, beside=beside
         )

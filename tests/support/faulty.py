@@ -88,18 +88,20 @@ class Scene:
     async def recovered(
         self, patience: float = PATIENCE, meanwhile: Callable[[], Awaitable[object]] | None = None
     ) -> float:
-        """Wait until all is consumed that had been published when this was called; returns the seconds it took.
+        """Wait until all is settled that had been published when this was called, and more; returns the seconds it took.
 
         `meanwhile` is done before each look.
         """
-        ends = await self.services.published()
+        ends, before = await self.services.published(), await self.settled()
 
         async def reached() -> bool:
             if meanwhile is not None:
                 await meanwhile()
             rows = await self.services.pool.fetch("SELECT service, partition, next_offset FROM stream_offsets")
             at = {(row["service"], row["partition"]): row["next_offset"] for row in rows}
-            return all(at.get(place, 0) >= end for place, end in ends.items())
+            now = await self.settled()
+            goes_on = all(now[service] > before[service] for service in INTAKE_TOPICS)
+            return goes_on and all(at.get(place, 0) >= end for place, end in ends.items())
 
         return await self.until(reached, patience)
 
