@@ -88,7 +88,7 @@ class Scene:
     async def recovered(
         self, patience: float = PATIENCE, meanwhile: Callable[[], Awaitable[object]] | None = None
     ) -> float:
-        """Wait until all is settled that had been published when this was called, and more; returns the seconds it took.
+        """Wait until all is settled that had been published when this was called, and more; returns the seconds.
 
         `meanwhile` is done before each look.
         """
