@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(300)
 VIEWS = {"lead_scoring": "sponsor_lead_scores", "event_dashboards": "event_dashboards"}
 
 
+@pytest.mark.long
 @pytest.mark.proves(26)
 async def test_projections_killed_between_reading_and_writing_leave_no_older_state_and_lose_no_mark(
     stage: Stage,

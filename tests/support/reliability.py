@@ -88,7 +88,15 @@ def _summary(reports: Sequence[_Report]) -> Iterator[str]:
         bad = [report for report in own if report.outcome != "passed"]
         state = "absent" if fault.absent else "NOT SEEN" if not own else "FAILED" if bad else "survived"
         yield f"{fault.number:>2} {state:<8} {len(own) - len(bad):>3} of {len(own)} tests  {fault.what}"
+        yield from (f"     {_told(result)}" for report in own for result in report.results)
         yield from (f"     {report.outcome}: {report.test} {report.why}" for report in bad)
+
+
+def _told(found: Result) -> str:
+    return (
+        f"{found.done}: {found.times} ×, {found.records} records, lost {found.lost}, doubled {found.doubled},"
+        f" told again {found.again}, recovered after {_recovery(found)}"
+    )
 
 
 def page(reports: Sequence[_Report]) -> str:
@@ -125,9 +133,12 @@ def page(reports: Sequence[_Report]) -> str:
 
 
 def _row(number: int, found: Result) -> str:
-    recovery = "–" if found.recovery is None else f"{found.recovery:.1f} s"
-    numbers = f"{found.times} | {found.records} | {found.lost} | {found.doubled} | {found.again} | {recovery}"
+    numbers = f"{found.times} | {found.records} | {found.lost} | {found.doubled} | {found.again} | {_recovery(found)}"
     return f"| {number} | {FAULTS[number - 1].what} | {found.done} | {numbers} |"
+
+
+def _recovery(found: Result) -> str:
+    return "–" if found.recovery is None else f"{found.recovery:.1f} s"
 
 
 def _proof(fault: Fault, reports: Sequence[_Report]) -> str:
