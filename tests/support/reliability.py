@@ -33,7 +33,7 @@ Tell = Callable[[Result], None]
 
 
 @dataclass(frozen=True)
-class _Report:
+class Report:
     test: str
     outcome: str
     why: str
@@ -71,7 +71,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     target.write_text(page(reports), "utf-8")
 
 
-def _reports(stats: dict[str, list[Any]]) -> Iterator[_Report]:
+def _reports(stats: dict[str, list[Any]]) -> Iterator[Report]:
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in stats.get(outcome, []):
             properties = list(getattr(report, "user_properties", []))
@@ -79,10 +79,10 @@ def _reports(stats: dict[str, list[Any]]) -> Iterator[_Report]:
             results = [Result(**found) for name, found in properties if name == _PROPERTY]
             why = report.longrepr[2].removeprefix("Skipped: ") if outcome == "skipped" else ""
             if numbers and (report.when == "call" or outcome != "passed"):
-                yield _Report(report.nodeid, outcome, why, numbers, results)
+                yield Report(report.nodeid, outcome, why, numbers, results)
 
 
-def _summary(reports: Sequence[_Report]) -> Iterator[str]:
+def _summary(reports: Sequence[Report]) -> Iterator[str]:
     for fault in FAULTS:
         own = [report for report in reports if fault.number in report.faults]
         bad = [report for report in own if report.outcome != "passed"]
@@ -99,7 +99,7 @@ def _told(found: Result) -> str:
     )
 
 
-def page(reports: Sequence[_Report]) -> str:
+def page(reports: Sequence[Report]) -> str:
     """The document: what was done for each fault, and what came of it."""
     played = [(number, result) for report in reports for number in report.faults for result in report.results]
     lines = [
@@ -141,8 +141,8 @@ def _recovery(found: Result) -> str:
     return "–" if found.recovery is None else f"{found.recovery:.1f} s"
 
 
-def _proof(fault: Fault, reports: Sequence[_Report]) -> str:
-    tests: dict[str, list[_Report]] = {}
+def _proof(fault: Fault, reports: Sequence[Report]) -> str:
+    tests: dict[str, list[Report]] = {}
     for report in reports:
         if fault.number in report.faults:
             tests.setdefault(report.test.split("::")[0], []).append(report)
@@ -150,9 +150,9 @@ def _proof(fault: Fault, reports: Sequence[_Report]) -> str:
     return f"| {fault.number} | {fault.what} | {fault.expected} | {fault.absent or '<br>'.join(proofs) or 'not seen'} |"
 
 
-def _passed(reports: Sequence[_Report]) -> str:
+def _passed(reports: Sequence[Report]) -> str:
     bad = [report for report in reports if report.outcome != "passed"]
-    reasons = "; ".join(sorted({f"{report.outcome}: {report.why}" for report in bad}))
+    reasons = "; ".join(sorted({": ".join(filter(None, (report.outcome, report.why))) for report in bad}))
     return f"({len(reports) - len(bad)} of {len(reports)} passed{'; ' + reasons if bad else ''})"
 
 
