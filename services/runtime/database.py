@@ -73,9 +73,10 @@ def classify(error: BaseException) -> Fault:
 
     Errors that are neither Postgres' nor the network's come from a handler: POISON. 23514 is STOP when no
     partition takes the row, for that is our omission. A migration may outdate what a session has prepared or
-    remembers of types; asyncpg forgets it by raising this.
+    remembers of types; asyncpg forgets it by raising this. Its internal errors are those of a session that was ended
+    at an awkward moment; it gives the connection up.
     """
-    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.InternalClientError):
         return Fault.TRANSIENT
     if isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""

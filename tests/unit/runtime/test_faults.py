@@ -48,6 +48,8 @@ def test_a_row_that_no_partition_takes_is_our_omission_and_no_records_fault() ->
         asyncpg.TooManyConnectionsError("full"),
         asyncpg.InvalidCachedStatementError("cached plan must not change result type"),
         asyncpg.OutdatedSchemaCacheError("types changed"),
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
+        asyncpg.ProtocolError("cannot switch to state 12"),
     ],
     ids=lambda it: type(it).__name__,
 )
