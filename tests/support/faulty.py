@@ -136,8 +136,8 @@ class Scene:
         """Start more replicas of a service, and wait until they serve."""
         own = self.processes(service)
         new = [
-            Child(service, len(own) + number, own[0].log.with_name(f"{service}-{len(own) + number}.log"))
-            for number in range(1, replicas + 1)
+            Child(service, number, self.services.fleet.children[0].log.with_name(f"{service}-{number}.log"))
+            for number in range(len(own) + 1, len(own) + replicas + 1)
         ]
         for child in new:
             child.restart_at = 0.0
