@@ -12,6 +12,8 @@ ENVIRONMENT := .venv/.complete
 JARS := .eventos/jars/.complete
 CONNECT_JARS := .eventos/connect-jars/.complete
 UV := uv==0.13.9
+PIP_AUDIT := pip-audit==2.10.1
+AUDIT := .eventos/audit
 LOCK = $(BIN)/uv --quiet pip compile --universal --generate-hashes --no-header --no-annotate pyproject.toml
 
 # A folder of tests or one test, and more options: make test-some TESTS=tests/unit OPTIONS=-x
@@ -44,7 +46,19 @@ test-some: setup ## Some tests: TESTS=path OPTIONS="-x -k words"
 
 .PHONY: test-kill
 test-kill: setup ## Kill every service ten times while it drains 200,000 records; again with EVENTOS_TEST_SEED=n
-	@exec $(BIN)/pytest tests/faults -m long --capture=no $(OPTIONS)
+	@exec $(BIN)/pytest tests/faults/test_kills.py -m long --capture=no $(OPTIONS)
+
+.PHONY: test-faults
+test-faults: setup ## Do every fault for real, and write what came of it to docs/reliability.md (25 minutes)
+	@exec $(BIN)/pytest -m proves --reliability=docs/reliability.md $(OPTIONS)
+
+.PHONY: chaos
+chaos: setup ## Faults at random for 10 minutes, three replicas of everything; again with EVENTOS_TEST_SEED=n
+	@exec $(BIN)/pytest tests/faults/test_chaos.py -m long --capture=no $(OPTIONS)
+
+.PHONY: test-property-long
+test-property-long: setup ## The state machine and the fuzzer for half an hour; the fuzzer again with EVENTOS_TEST_SEED=n
+	@exec $(BIN)/pytest tests/property -m long --capture=no $(OPTIONS)
 
 .PHONY: coverage
 coverage: setup ## Branch coverage of the domain code, which must be whole
@@ -117,6 +131,12 @@ lock: $(PACKAGES) ## Compile the locks from pyproject.toml: all that is used her
 	@$(PIP) $(UV)
 	@$(LOCK) --all-extras --output-file requirements.lock
 	@$(LOCK) --constraints requirements.lock --output-file requirements.services.lock
+
+.PHONY: audit-dependencies
+audit-dependencies: setup ## Look up known vulnerabilities of what the locks pin; needs PyPI itself, and says when it is not there
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
+	  $(AUDIT)/bin/pip install --quiet --disable-pip-version-check $(PIP_AUDIT); }
+	@exec $(BIN)/python -m infra.audit_dependencies $(AUDIT)/bin/pip-audit requirements.lock
 
 .PHONY: clean
 clean: ## Remove the local stack's data and the tools' caches

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["tests.support.servers", "tests.support.databases", "tests.support.topics"]
+pytest_plugins = [
+    "tests.support.servers", "tests.support.databases", "tests.support.topics", "tests.support.reliability",
+]  # fmt: skip
 
 # How fast examples are made says something of the machine, and nothing of the code.
 settings.register_profile("eventos", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,11 +68,15 @@ class Kafka:
         self.server.stop()
 
 
-def start(folder: Path, jars: Path, *, port: int | None = None) -> Kafka:
+def start(
+    folder: Path, jars: Path, *, port: int | None = None, properties: Mapping[str, str] | None = None,
+    format_words: Sequence[str] = (),
+) -> Kafka:  # fmt: skip
     """Start a broker on `folder`, which it makes where missing; does not wait for it to answer.
 
-    `port` None takes 9092 where it is free and another one where not; 0 takes any free one. The caller must
-    own `folder` alone: a broker that an earlier owner left there is stopped. Raises ServerError.
+    `port` None takes 9092 where it is free and another one where not; 0 takes any free one. `properties` are set
+    besides ours, or in their place; `format_words` go to the tool that makes a new folder. The caller must own
+    `folder` alone: a broker that an earlier owner left there is stopped. Raises ServerError.
     """
     if not any(jars.glob("kafka_*.jar")):
         raise ServerError(f"Kafka's jars are not in {jars}: run `make setup`, or set EVENTOS_KAFKA_BOOTSTRAP_SERVERS")
@@ -81,25 +86,26 @@ def start(folder: Path, jars: Path, *, port: int | None = None) -> Kafka:
     folder.mkdir(parents=True, exist_ok=True)
     chosen = _choose(port)
     classpath = ["-cp", f"{jars}/*", f"-Dlog4j2.configurationFile={_LOGGING}"]
-    data, properties = folder / "data", folder / "server.properties"
+    data, file = folder / "data", folder / "server.properties"
     if not data.exists():
-        _format(folder, [java, _QUICK, *classpath, "kafka.tools.StorageTool"], data)
-    properties.write_text(_properties(chosen, data))
+        _format(folder, [java, _QUICK, *classpath, "kafka.tools.StorageTool"], data, format_words)
+    more = "".join(f"{name}={value}\n" for name, value in (properties or {}).items())
+    file.write_text(_properties(chosen, data) + more)  # of a name that is set twice, Java takes the last value
     server = servers.start(
         "Kafka",
-        [java, marker, _HEAP, _QUICK, "-XX:+ExitOnOutOfMemoryError", *classpath, "kafka.Kafka", str(properties)],
+        [java, marker, _HEAP, _QUICK, "-XX:+ExitOnOutOfMemoryError", *classpath, "kafka.Kafka", str(file)],
         folder / "kafka.log",
         stop_signal=signal.SIGTERM,
     )
     return Kafka(server, chosen)
 
 
-def _format(folder: Path, tool: list[str], data: Path) -> None:
+def _format(folder: Path, tool: list[str], data: Path, words: Sequence[str]) -> None:
     """Make the log folder beside its place and move it there: a half-made one is never taken for whole."""
     half, properties = folder / "data.new", folder / "format.properties"
     shutil.rmtree(half, ignore_errors=True)
     properties.write_text(_properties(USUAL_PORT, half))
-    command = [*tool, "format", "--cluster-id", _CLUSTER_ID, "--config", str(properties)]
+    command = [*tool, "format", "--cluster-id", _CLUSTER_ID, "--config", str(properties), *words]
     servers.run("Kafka's format", command, folder / "format.log")
     half.rename(data)
 

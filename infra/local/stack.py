@@ -76,7 +76,10 @@ def local_stack(
             kafka_bootstrap_servers = broker.bootstrap_servers
         addresses = Addresses(kafka_bootstrap_servers or "", database_url)
         cleanup.enter_context(_announce(folder, addresses))
-        report(f"Kafka answers at {kafka_bootstrap_servers}, Postgres at {database_url}")
+        if broker is not None:
+            report(f"Kafka answers at {broker.bootstrap_servers}")
+        if database is not None:  # the address of another may hold a password
+            report(f"Postgres answers at {database_url}")
         yield Stack(addresses, tuple(started.server for started in (broker, database) if started is not None))
 
 
@@ -106,8 +109,10 @@ def _hold(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _announce(folder: Path, addresses: Addresses) -> Iterator[None]:
-    """Leave the addresses where `running_addresses` finds them."""
+    """Leave the addresses where `running_addresses` finds them, for nobody else: one may hold a password."""
     announcement = _announcement(folder)
+    announcement.unlink(missing_ok=True)
+    announcement.touch(mode=0o600)
     announcement.write_text(json.dumps(asdict(addresses)))
     try:
         yield

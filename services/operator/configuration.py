@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from services.operator.output import print_json, print_table
-from services.runtime.settings import ConfigurationError, Settings, load_settings
+from services.runtime.settings import ConfigurationError, Settings, load_settings, url_fault
 
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
 _PASSWORD_IN_QUERY = re.compile(r"(?i)((?:password|passfile|sslkey)=)[^&]*")
@@ -70,9 +70,11 @@ def _shown(value: Any, field: FieldInfo) -> str | None:
     text = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
     if "SecretStr" not in str(field.annotation):
         return text
-    return mask_url(text) if "://" in text else "********"
+    return mask_url(text)
 
 
 def mask_url(url: str) -> str:
-    """Hide the password of a URL, wherever it stands."""
+    """Hide the password of a URL, wherever it stands; all of a URL in which that is not plain to see."""
+    if url_fault(url):
+        return "********"
     return _PASSWORD_IN_QUERY.sub(r"\1********", _PASSWORD_IN_URL.sub(r"\1:********", url))

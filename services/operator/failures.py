@@ -32,7 +32,8 @@ def explain(error: Exception) -> Failure | None:
         case asyncpg.PostgresError():
             return Failure("Postgres refused a statement", f"{error.sqlstate}: {error}")
         case aiokafka.errors.KafkaConnectionError() | aiokafka.errors.NodeNotReadyError():
-            return Failure("Kafka cannot be reached", str(error), "Check EVENTOS_KAFKA_BOOTSTRAP_SERVERS.")
+            remedy = "Check EVENTOS_KAFKA_BOOTSTRAP_SERVERS, and EVENTOS_KAFKA_SECURITY_PROTOCOL."
+            return Failure("Kafka cannot be reached", str(error), remedy)
         case aiokafka.errors.UnknownTopicOrPartitionError():
             return Failure("Kafka does not know a topic", str(error), "Run `eventos topics apply`.")
         case aiokafka.errors.KafkaError():

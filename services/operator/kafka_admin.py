@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from services.operator.output import Failure
-from services.runtime.kafka import client_options
+from services.runtime.kafka import client_options, start
 from services.runtime.settings import Settings
 
 _SET_ON_THE_TOPIC = 1
@@ -58,8 +58,8 @@ class Change:
 async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Open an admin client for the time of a command."""
     client = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=15_000)
-    await client.start()
     try:
+        await start(client, settings)
         yield client
     finally:
         await client.close()

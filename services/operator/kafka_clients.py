@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.operator.output import Failure
-from services.runtime.kafka import client_options
+from services.runtime.kafka import client_options, start
 from services.runtime.settings import Settings
 
 LARGEST_REQUEST = 16 * 1024 * 1024
@@ -26,8 +26,8 @@ async def producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         max_batch_size=256 * 1024,
         max_request_size=LARGEST_REQUEST,
     )
-    await client.start()
     try:
+        await start(client, settings)
         yield client
     finally:
         await client.stop()
@@ -64,7 +64,7 @@ async def reader(settings: Settings) -> AsyncIterator[Reader]:
     async with AsyncExitStack() as cleanup:
         admin = AIOKafkaAdminClient(**client_options(settings))
         cleanup.push_async_callback(admin.close)
-        await admin.start()
+        await start(admin, settings)
         consumer = AIOKafkaConsumer(
             **client_options(settings),
             group_id=None,
@@ -73,5 +73,5 @@ async def reader(settings: Settings) -> AsyncIterator[Reader]:
             max_partition_fetch_bytes=LARGEST_REQUEST,
         )
         cleanup.push_async_callback(consumer.stop)
-        await consumer.start()
+        await start(consumer, settings)
         yield Reader(consumer, admin)

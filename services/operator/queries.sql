@@ -243,7 +243,8 @@ SELECT 'sponsor_activities' AS name, to_jsonb(t) AS row FROM sponsor_activities 
 UNION ALL
 SELECT 'sponsorships', to_jsonb(t) FROM sponsorships AS t WHERE id = $4::uuid
 UNION ALL
-SELECT 'email_events', to_jsonb(t) FROM email_events AS t WHERE message_id = $5 AND source = $1 AND id = $2
+SELECT 'email_events', to_jsonb(t) - 'recipient_hash'
+FROM email_events AS t WHERE message_id = $5 AND source = $1 AND id = $2
 UNION ALL
 SELECT 'email_messages', to_jsonb(t) - '{sponsor_rank,event_rank,campaign_rank,template_rank,sequence_rank}'::text[]
 FROM email_messages AS t WHERE message_id = $5

@@ -9,16 +9,23 @@ import time
 from importlib import import_module
 from typing import Annotated
 
+import asyncpg
 import structlog
 import typer
+from aiokafka.errors import KafkaError
 
 from services.operator.output import WRONG_USAGE, Failure
 from services.operator.processes import SERVICES
 from services.operator.surroundings import settings_of_command
-from services.runtime.logs import configure_logs
+from services.runtime.consuming import StalledError
+from services.runtime.logs import configure_logs, name_of
 from services.runtime.service import Service, serve
+from services.runtime.settings import ConfigurationError
 
 log = structlog.get_logger(__name__)
+
+_SAYS_NO_VALUE = ("28", "3D", "3F", "42", "53", "57", "58")
+"""Classes of SQLSTATE whose messages speak of names and resources: of who may log in, of what is not there."""
 
 
 def run(
@@ -45,14 +52,18 @@ def run(
         asyncio.run(serve(wired, settings))
     except Exception as error:
         log.critical("service_failed", exc_info=error)
-        raise Failure(f"{name} ended: {_first_cause(error)}", remedy="Its log has the traceback.") from error
+        raise Failure(f"{name} ended: {first_cause(error)}", remedy="Its log has the traceback.") from error
 
 
-def _first_cause(error: BaseException) -> str:
-    """Look inside the groups that task groups raise."""
+def first_cause(error: BaseException) -> str:
+    """Look inside the groups that task groups raise; say what it says only where that cannot be an event's value."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "")[:2] in _SAYS_NO_VALUE:
+        return f"{name_of(error)}: {error.args[0]}"
+    if isinstance(error, ConfigurationError | KafkaError | OSError | StalledError | asyncpg.InterfaceError):
+        return f"{name_of(error)}: {error}"
+    return name_of(error)
 
 
 def _end_with_parent(grace: float) -> None:

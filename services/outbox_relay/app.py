@@ -27,7 +27,7 @@ from aiokafka.errors import (
 from services.outbox_relay import store
 from services.outbox_relay.domain import Outgoing, Row, outgoing, shortened, size_of, without_key, without_value
 from services.runtime.database import Connection, Fault, classify, connect
-from services.runtime.kafka import client_options
+from services.runtime.kafka import client_options, start
 from services.runtime.metrics import RelayMetrics
 from services.runtime.service import OBSERVE_INTERVAL, Parts, Service, Tools, repeatedly
 from services.runtime.wake import OUTBOX_CHANNEL, Bell
@@ -59,7 +59,10 @@ class Relay:
         self._refused: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Relay until cancelled. Whatever Kafka or Postgres break off is begun again from the lock on."""
+        """Relay until cancelled. Whatever Kafka or Postgres break off is begun again from the lock on.
+
+        Raises ConfigurationError when Kafka does not let us in.
+        """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._bell.run())
             while True:
@@ -91,10 +94,10 @@ class Relay:
             max_request_size=LARGEST_RECORD,
             request_timeout_ms=15_000,
         )
-        await producer.start()
-        log.info("relay_active")
-        self._metrics.active.set(1)
         try:
+            await start(producer, self._settings)
+            log.info("relay_active")
+            self._metrics.active.set(1)
             while True:
                 sent = await self.round(connection, producer, namespace)
                 if not sent:

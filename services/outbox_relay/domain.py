@@ -83,12 +83,14 @@ def _omitted(part: str, was: bytes | None) -> tuple[str, bytes]:
 
 
 def _cloud_event(row: Row, installation: UUID) -> bytes:
+    time = row.created_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     envelope = {
         "specversion": "1.0",
-        "id": str(uuid5(installation, str(row.id))),
+        # The time too: a database that failed over without its last rows gives their ids to others.
+        "id": str(uuid5(installation, f"{row.id} {time}")),
         "source": row.source,
         "type": row.type,
-        "time": row.created_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "time": time,
         "datacontenttype": "application/json",
         **({"traceparent": row.traceparent} if row.traceparent else {}),
         "data": orjson.Fragment(row.payload or b"null"),

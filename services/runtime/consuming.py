@@ -66,7 +66,8 @@ class Consuming:
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=settings.session_timeout / 10,
             broker_request_timeout=max(90.0, settings.session_timeout + 10),
-            consumer_auto_offset_reset="earliest",
+            # An offset that is not there is for the claim to deal with; moved by aiokafka, records would go in silence.
+            consumer_auto_offset_reset="none",
             ConsumerScheduler=BatchScheduler,
             stream_buffer_maxsize=4,
             stream_wait_empty=True,

@@ -1,6 +1,7 @@
 """Connections to Postgres, and what each of its errors asks of us."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -72,9 +73,10 @@ def classify(error: BaseException) -> Fault:
 
     Errors that are neither Postgres' nor the network's come from a handler: POISON. 23514 is STOP when no
     partition takes the row, for that is our omission. A migration may outdate what a session has prepared or
-    remembers of types; asyncpg forgets it by raising this.
+    remembers of types; asyncpg forgets it by raising this. Its internal errors are those of a session that was ended
+    at an awkward moment; it gives the connection up.
     """
-    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.InternalClientError):
         return Fault.TRANSIENT
     if isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""
@@ -83,6 +85,8 @@ def classify(error: BaseException) -> Fault:
         return _BY_CODE.get(code) or _BY_CLASS.get(code[:2], Fault.STOP)
     if isinstance(error, asyncpg.InterfaceError):  # a ValueError too when a parameter could not be encoded
         return Fault.POISON if isinstance(error, ValueError) else Fault.TRANSIENT
+    if isinstance(error, ssl.SSLCertVerificationError):  # an OSError, and yet no wait makes it trusted
+        return Fault.STOP
     if isinstance(error, OSError | asyncio.TimeoutError):
         return Fault.TRANSIENT
     return Fault.POISON

@@ -1,6 +1,7 @@
 """Dead letters: refused records, kept with everything needed to send them again, and what becomes of them."""
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from services.runtime.records import Item, Record, appended_at
 from services.runtime.sql import load_queries
 
 queries = load_queries(__package__)
+
+EXPIRED_AT_ONCE = 1000
+"""Most letters that one statement removes."""
 
 Headers = list[tuple[str, str | None]]
 """Record headers as JSON keeps them: names with base64 values, in order, repeats included."""
@@ -46,6 +50,17 @@ async def write(
     if letters:
         await connection.executemany(queries["add_letter"], letters)
     return len(letters)
+
+
+async def expire(connection: Connection, days: int) -> Counter[tuple[str, str]]:
+    """Remove letters, of any service, that are older than `days`; count them by service and status.
+
+    A record that is read again afterwards, by a replay, leaves a new letter.
+    """
+    removed: Counter[tuple[str, str]] = Counter()
+    while rows := await connection.fetch(queries["expire_letters"], days, EXPIRED_AT_ONCE):
+        removed.update((row["service"], row["status"]) for row in rows)
+    return removed
 
 
 def encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> Headers:

@@ -3,10 +3,12 @@
 Messages of exceptions quote what they choke on, so a traceback is logged as frames and the types of its errors.
 """
 
+import asyncio
 import logging
 import sys
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
 import structlog
 
@@ -37,8 +39,9 @@ def configure_logs(settings: Settings, service: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
+    # Never DEBUG: at that level aiokafka writes whole requests, with the records and SASL messages in them.
     for noisy in ("faust", "mode", "aiokafka", "asyncio"):
-        logging.getLogger(noisy).setLevel("WARNING" if settings.log_level != "DEBUG" else "DEBUG")
+        logging.getLogger(noisy).setLevel("INFO" if settings.log_level == "DEBUG" else "WARNING")
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -46,6 +49,11 @@ def configure_logs(settings: Settings, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def report_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody waits for, as an event loop's exception handler: asyncio's own would cite the error."""
+    structlog.get_logger(__name__).error("stray_error", what=context["message"], exc_info=context.get("exception"))
 
 
 def _frames(exc_info: structlog.typing.ExcInfo) -> str:

@@ -128,6 +128,10 @@ class IntakeMetrics(ServiceMetrics, Collector):
         self.letters_pending = Gauge(
             "eventos_dead_letters_pending", "Dead letters that nobody has dealt with", labels, registry=registry
         )
+        self.letters_expired = Counter(
+            "eventos_dead_letters_expired", "Dead letters removed by this process because their time was over, by the "
+            "service that refused the record and the letter's status", [*labels, "status"], registry=registry,
+        )  # fmt: skip
         registry.register(self)
 
     def fenced(self) -> None:

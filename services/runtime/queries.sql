@@ -133,6 +133,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS batch_signals (
     sponsor_id uuid, event_id uuid, signal text, day date, n integer
 ) ON COMMIT DELETE ROWS
 
+-- name: expire_letters
+-- Remove those of the oldest letters ($2 of them at most) that are older than $1 days, whatever has become of them.
+-- Their ids are in the order of their age, so that nothing else needs to be looked at.
+DELETE FROM dead_letters
+ WHERE id = ANY (ARRAY (SELECT id FROM dead_letters ORDER BY id LIMIT $2))
+   AND created_at < now() - make_interval(days => $1)
+RETURNING service, status
+
 -- name: add_signals
 -- Add to the counts of lead signals, in key order, and mark the pairs. The service's own partition stands for
 -- :service.

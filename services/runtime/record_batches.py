@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 import aiokafka
 import faust
 import structlog
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -68,7 +69,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's
         max_records: int | None = None,
     ) -> dict[TP, list[Any]]:
-        fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        try:
+            fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        except NoOffsetForPartitionError:  # nor need it: where a partition begins is for the claim to say
+            return {}
+        except OffsetOutOfRangeError as error:
+            log.warning("offset_out_of_range", error=str(error))
+            self.consumer.loop.call_soon_threadsafe(cast("Consumer", self.consumer).claim_again)
+            return {}
         return {tp: [self._batch(tp, records)] for tp, records in fetched.items()}
 
     def _batch(self, tp: TP, records: list[Record]) -> RecordBatch:
@@ -164,6 +172,11 @@ class Consumer(driver.Consumer):
         await self.seek_wait({tp: offset for tp, offset in offsets.items() if tp not in self.app.stopped})
         self.pause_partitions(self.app.stopped)
         return offsets
+
+    def claim_again(self) -> None:
+        """Ask Postgres anew where to read on: what was to be read next is not there, and the claim says what to do."""
+        if not self._claiming.locked():
+            self.add_future(self.app.restart_at_positions())
 
     def ends(self) -> dict[int, int]:
         """Where the records of each assigned partition end."""

@@ -16,10 +16,13 @@ import structlog
 
 from contracts.topics import Topic
 from services import VERSION
+from services.runtime import dead_letters
 from services.runtime.consuming import Consuming
 from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one, patiently
 from services.runtime.health import HealthServer, Pulse
 from services.runtime.intake import Handler, Intake
+from services.runtime.kafka import check_access
+from services.runtime.logs import report_stray
 from services.runtime.metrics import IntakeMetrics, ServiceMetrics
 from services.runtime.projection import Projection, View
 from services.runtime.settings import ConfigurationError, Settings
@@ -31,6 +34,8 @@ queries = load_queries(__package__)
 
 OBSERVE_INTERVAL = 5.0
 """Seconds between readings of the gauges that live in the database."""
+EXPIRY_INTERVAL = 3600.0
+"""Seconds between removals of dead letters whose time is over."""
 REDRIVE_LETTERS = 1000
 """Most dead letters that are taken up again in one transaction."""
 
@@ -70,6 +75,7 @@ class Service:
 
 async def serve(service: Service, settings: Settings) -> None:
     """Run `service` until SIGTERM or SIGINT, then let work in flight commit. Raises what ended it otherwise."""
+    asyncio.get_running_loop().set_exception_handler(report_stray)
     stopping = _on_signals()
     collect_seldom()
     metrics = metrics_of(service, settings)
@@ -112,6 +118,8 @@ async def _work(
 
 async def _run(service: Service, parts: Parts, tools: Tools, stopping: asyncio.Event) -> None:
     consuming = _consuming(service, parts, tools)
+    if consuming is not None:
+        await check_access(tools.settings)
     projections = [
         Projection(view, service.name, tools.pool, tools.settings, tools.metrics, tools.pulse) for view in parts.views
     ]
@@ -125,6 +133,7 @@ async def _run(service: Service, parts: Parts, tools: Tools, stopping: asyncio.E
             tasks.append(group.create_task(consuming.run()))
             redrive = partial(_redrive, service.name, tools)
             tasks.append(group.create_task(repeatedly(redrive, tools.settings.redrive_interval, tools)))
+            tasks.append(group.create_task(repeatedly(partial(_expire, tools), EXPIRY_INTERVAL, tools)))
         group.create_task(_stop_when(stopping, consuming, tasks))
 
 
@@ -169,6 +178,16 @@ async def repeatedly(act: Background, interval: float, tools: Tools) -> None:
         await asyncio.sleep(interval)
 
 
+async def _expire(tools: Tools) -> None:
+    """Remove the dead letters whose time is over; say so, for what was still pending is lost."""
+    async with tools.pool.acquire() as connection:
+        removed = await dead_letters.expire(connection, tools.settings.dead_letters_kept_days)
+    for (refused_by, status), count in removed.items():
+        log.info("letters_expired", refused_by=refused_by, status=status, letters=count)
+        if isinstance(tools.metrics, IntakeMetrics):
+            tools.metrics.letters_expired.labels(refused_by, status).inc(count)
+
+
 async def _redrive(service: str, tools: Tools) -> None:
     """Take up the letters whose missing sponsor or event has come."""
     async with tools.pool.acquire() as connection:
@@ -186,7 +205,7 @@ async def _patient_pool(service: str, settings: Settings, metrics: ServiceMetric
         fault = classify(error)
         metrics.retried(fault, error)
         pulse.beat("connecting")
-        log.warning("database_away", error=type(error).__name__)
+        log.warning("database_away", error=type(error).__name__, why=str(error))
         return fault is Fault.TRANSIENT
 
     pool: Pool = await patiently(passing)(partial(connect_pool, settings, service))

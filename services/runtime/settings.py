@@ -1,13 +1,18 @@
 """Settings of every service, read from the environment (`EVENTOS_…`); all faults are reported at once."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
+
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_ESCAPES = "in a user and a password, write / ? # @ % as %2F %3F %23 %40 %25"
 
 
 class ConfigurationError(Exception):
@@ -29,13 +34,18 @@ class Settings(BaseSettings):
     kafka_sasl_username: str | None = Field(None, description="SASL user")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
     kafka_ca_file: str | None = Field(None, description="PEM file of the authority behind the brokers' certificates")
-    database_url: SecretStr = Field(description="postgresql:// URL; a Unix socket as ?host=/folder")
+    database_url: SecretStr = Field(
+        description="postgresql:// URL; a Unix socket as ?host=/folder, TLS as ?sslmode=verify-full&sslrootcert=FILE"
+    )
     database_pool_size: int = Field(4, ge=1, le=100, description="connections that one process keeps at most")
     topic_prefix: str = Field("eventos.", pattern=r"^[a-zA-Z0-9._-]*$", description="before each topic and group name")
 
     batch_records: int = Field(4000, ge=1, le=50_000, description="most records in one transaction")
     lanes: int = Field(2, ge=1, le=16, description="transactions at once in one intake process")
     refused_in_row_limit: int = Field(10_000, ge=1, description="refusals in a row that stop a partition")
+    dead_letters_kept_days: int = Field(
+        90, ge=1, le=36_500, description="days after which a dead letter is removed, whatever its status"
+    )
     handler_errors_in_row_limit: int = Field(20, ge=1, description="handler errors in a row that stop a partition")
     claim_timeout: Seconds = Field(10.0, le=30, description="longest wait for Postgres inside a rebalance")
     retention_gap: Literal["continue", "stop"] = Field(
@@ -61,8 +71,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise ValueError("must start with postgresql://")
+        if fault := url_fault(url.get_secret_value()):
+            raise ValueError(fault)
         return url
 
     @field_validator("kafka_sasl_username", "kafka_sasl_password")
@@ -98,6 +108,41 @@ class Settings(BaseSettings):
     def consumer_group(self, service: str) -> str:
         """The consumer group of a service."""
         return f"{self.topic_prefix}{service}"
+
+
+def url_fault(url: str) -> str | None:
+    """What is wrong with a postgresql:// URL, without citing it; None if nothing is.
+
+    What is not escaped in a password ends up in the host, the port or the path, which drivers cite in their errors.
+    """
+    if not url.startswith(("postgresql://", "postgres://")):
+        return "must start with postgresql://"
+    authority, path, query = url.split("://", 1)[1], "", ""
+    if (end := re.search(r"[/?#]", authority)) is not None:
+        authority, rest = authority[: end.start()], authority[end.start() :]
+        path, _, query = rest.partition("?")
+    host = authority.rpartition("@")[2]
+    ports = [part.rpartition(":")[2] for part in re.sub(r"\[[^]]*\]", "", host).split(",") if ":" in part]
+    try:
+        parameters = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        return f"is not a URL; {_ESCAPES}"
+    missing = [name for name, path in parameters.items() if name in _FILES and not _is_there(path[-1])]
+    if missing:
+        return f"{missing[0]} names no file"
+    if (
+        authority.count("@") > 1
+        or "@" in path
+        or "#" in url
+        or any(port and not port.isdigit() for port in ports)
+        or re.search("%(?![0-9a-fA-F]{2})", url)
+    ):
+        return f"is not a URL; {_ESCAPES}"
+    return None
+
+
+def _is_there(path: str) -> bool:
+    return path == "system" or Path(path).is_file()
 
 
 def load_settings() -> Settings:

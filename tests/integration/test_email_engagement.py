@@ -175,6 +175,7 @@ async def test_an_activity_is_a_row_that_follows_its_message(connection: Connect
     assert row["autonomous"] is True
 
 
+@pytest.mark.proves(28)
 async def test_an_earlier_sent_moves_the_activity_to_its_month_and_leaves_one_row(
     connection: Connection, service: Connection
 ) -> None:
@@ -270,6 +271,7 @@ async def test_any_order_and_batching_stores_the_same_and_moves_the_same_sums(
         await connection.execute("TRUNCATE email_events, email_messages, campaign_counters, agent_sales_activities")
 
 
+@pytest.mark.proves(28)
 async def test_two_replicas_with_facts_of_the_same_messages_neither_deadlock_nor_lose_any(
     connection: Connection, database_url: str
 ) -> None:
@@ -286,6 +288,7 @@ async def test_two_replicas_with_facts_of_the_same_messages_neither_deadlock_nor
     await assert_all_agrees(connection, facts, effects)
 
 
+@pytest.mark.proves(28)
 @pytest.mark.parametrize("known", [False, True], ids=["first facts", "later facts"])
 async def test_two_batches_on_one_message_wait_for_each_other_and_lose_nothing(
     connection: Connection, service: Connection, database_url: str, known: bool

@@ -16,7 +16,7 @@ READ, APPEND, FOLD, KEEP = "select", "select insert", "select insert update", "s
 _INTAKE = {
     "streams.control": READ,
     "streams.outbox": "insert",
-    "streams.dead_letters": "select insert update(status, attempts, updated_at)",
+    "streams.dead_letters": "select insert update(status, attempts, updated_at) delete",
     "streams_g1.stream_offsets": FOLD,
     "streams_g1.processed_events": APPEND,
     "streams_g1.stale_marks": "insert",

@@ -29,6 +29,8 @@ from tests.support.leads import (
     turn,
 )
 
+pytestmark = pytest.mark.proves(28)
+
 TOMORROW = TODAY + timedelta(days=1)
 
 

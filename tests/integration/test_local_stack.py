@@ -133,3 +133,15 @@ def test_what_has_an_address_is_not_started(tmp_path: Path) -> None:
     ) as stack:
         assert stack.addresses == given
         assert stack.servers == ()
+
+
+def test_an_address_that_is_given_is_told_to_nobody_for_it_may_hold_a_password(tmp_path: Path) -> None:
+    said: list[str] = []
+    url = "postgresql://me:hunter2@db.example/eventos"
+    with local_stack(tmp_path, kafka_bootstrap_servers="kafka.example:9092", database_url=url, report=said.append):
+        assert "hunter2" not in "".join(said)
+        found = running_addresses(tmp_path)
+        assert found is not None
+        assert found.database_url == url
+        (announced,) = tmp_path.glob("*.json")
+        assert announced.stat().st_mode & 0o777 == 0o600

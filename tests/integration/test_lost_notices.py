@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from pydantic import SecretStr
 
 from services.runtime.database import Connection, connect_pool
@@ -14,6 +15,8 @@ from services.runtime.settings import Settings
 from services.runtime.wake import Bell, marks_channel
 from tests.support.crm import add_sponsor
 from tests.support.interleaving import DEADLINE
+
+pytestmark = pytest.mark.proves(27)
 
 
 class Noting:

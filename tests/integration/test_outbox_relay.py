@@ -194,7 +194,8 @@ async def test_events_reach_their_topic_in_order_per_key_as_cloudevents(
 
     found = await records(settings, LEAD_SCORES)
     assert (scores(found, "a"), scores(found, "b")) == (list(range(12)), [7])
-    assert ids(found, "a") == [str(uuid5(namespace, str(row))) for row in rows]
+    times = [orjson.loads(record.value)["time"] for record in found if record.key == b"a"]
+    assert ids(found, "a") == [str(uuid5(namespace, f"{row} {at}")) for row, at in zip(rows, times, strict=True)]
     content_type = ("content-type", b"application/cloudevents+json; charset=UTF-8")
     assert {record.headers for record in found} == {(content_type, ("traceparent", TRACE.encode()))}
     envelope = orjson.loads(found[0].value)
@@ -236,6 +237,7 @@ async def test_dead_letters_and_requeued_records_are_sent_byte_for_byte(
         assert sorted(found, key=repr) == sorted(((k, v, list(h)) for k, v, h in forms), key=repr)
 
 
+@pytest.mark.proves(17)
 async def test_a_crash_between_sending_and_deleting_sends_again_with_the_same_ids(
     settings: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +259,7 @@ async def test_a_crash_between_sending_and_deleting_sends_again_with_the_same_id
     assert len(set(ids(found, "a"))) == 3
 
 
+@pytest.mark.proves(18)
 async def test_of_two_relays_one_is_active_and_the_other_takes_over_when_its_session_ends(
     settings: Settings, connection: Connection
 ) -> None:
@@ -283,6 +286,7 @@ async def test_of_two_relays_one_is_active_and_the_other_takes_over_when_its_ses
     assert scores(await records(settings, LEAD_SCORES), "a") == [1, 2, 3]
 
 
+@pytest.mark.proves(18)
 async def test_of_a_relay_that_was_frozen_in_the_middle_of_sending_nothing_becomes_visible(
     settings: Settings, connection: Connection
 ) -> None:
@@ -313,6 +317,7 @@ async def test_of_a_relay_that_was_frozen_in_the_middle_of_sending_nothing_becom
     assert scores(await records(settings, LEAD_SCORES, "read_uncommitted"), "a") == [1, 1, 2, 3]
 
 
+@pytest.mark.proves(16)
 async def test_a_topic_that_is_missing_is_in_nobodys_way_and_gets_its_rows_once_it_is_there(
     settings: Settings, connection: Connection
 ) -> None:

@@ -198,6 +198,7 @@ async def test_any_order_and_batching_stores_the_same_orders_and_moves_the_same_
     assert seen[0] == seen[1] == seen[2]
 
 
+@pytest.mark.proves(28)
 @pytest.mark.parametrize("row_exists", [False, True], ids=["first facts", "later facts"])
 async def test_two_batches_on_one_order_wait_for_each_other_and_lose_nothing(
     service: Connection, database_url: str, row_exists: bool

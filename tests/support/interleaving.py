@@ -25,6 +25,17 @@ async def until_blocked(
                 assert not task.done(), f"it does not wait: {task}"
 
 
+async def until_all_blocked(observer: Connection, application: str, sessions: int) -> None:
+    """Return once so many sessions of `application` wait for locks that others hold."""
+    async with asyncio.timeout(DEADLINE):
+        while sessions > await observer.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = $1 AND cardinality(pg_blocking_pids(pid)) > 0",
+            application,
+        ):
+            pass
+
+
 async def terminate(observer: Connection, application: str) -> int:
     """End all sessions of `application` on this database, as an administrator would; return how many."""
     return len(

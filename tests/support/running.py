@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from contracts.topics import TOPICS
+from contracts.topics import TOPICS, Topic
 from services.operator import kafka_clients
 from services.operator.core_rows import load_core
 from services.operator.idle import wait_idle
@@ -30,6 +30,14 @@ from services.runtime.settings import Settings
 Balance = dict[tuple[str, int], tuple[int, int, int]]
 """(service, partition) → records applied, duplicate and dead-lettered."""
 _REBALANCED = 60.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """A record that Kafka holds: its value as it stands, and the whole of it in the form of a line of records.jsonl."""
+
+    raw: bytes | None
+    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -67,10 +75,33 @@ class Running:
         topics = {topic.full_name(self.settings.topic_prefix): service for service, topic in INTAKE_TOPICS.items()}
         return {(topics[tp.topic], tp.partition): end for tp, end in (await self.reader.ends(list(topics))).items()}
 
+    async def records(self) -> dict[tuple[str, int, int], Held]:
+        """(topic, partition, offset) → the record that Kafka holds there, for all that intake services consume."""
+        found: dict[tuple[str, int, int], Held] = {}
+        for topic in INTAKE_TOPICS.values():
+            for record in await self.read(topic):
+                line = line_of(Record(topic, record.key, record.value, tuple(record.headers)))
+                found[topic.name, record.partition, record.offset] = Held(record.value, line)
+        return found
+
+    async def read(self, topic: Topic) -> list[ConsumerRecord[bytes, bytes]]:
+        """All committed records of a topic, those of one partition in their order."""
+        ends = await self.reader.ends([topic.full_name(self.settings.topic_prefix)])
+        consumer = self.reader.consumer
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning(*ends)
+        found: list[ConsumerRecord[bytes, bytes]] = []
+        while [tp for tp, end in ends.items() if await consumer.position(tp) < end]:
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                found += records
+        return found
+
     async def balance_in_database(self) -> Balance:
         """What the positions say."""
         async with self.pool.acquire() as connection:
-            rows = await connection.fetch("SELECT * FROM stream_offsets ORDER BY service, partition")
+            rows = await connection.fetch(
+                "SELECT * FROM stream_offsets WHERE service NOT LIKE 'replay:%' ORDER BY service, partition"
+            )
         return {
             (row["service"], row["partition"]): (row["applied"], row["duplicate"], row["dead_lettered"]) for row in rows
         }
@@ -93,13 +124,15 @@ class Running:
         families = {family.name: family for family in text_string_to_metric_families(text)}
         return families[metric].samples if metric in families else []
 
-    async def require_balance(self) -> None:
+    async def require_balance(self, beside: Mapping[tuple[str, int], int] | None = None) -> None:
         """Raise AssertionError unless each record was settled once, by the database's account and by the metrics'.
 
+        `beside` is how many more, or fewer, were settled than the topics' ends say: of a topic that is no more.
         Of each partition one process must tell; while they share partitions anew, it may be none for some seconds.
         """
         published, stored = await self.published(), await self.balance_in_database()
-        assert {place: sum(counts) for place, counts in stored.items()} == published
+        expected = {place: count + (beside or {}).get(place, 0) for place, count in published.items()}
+        assert {place: sum(counts) for place, counts in stored.items()} == expected
         try:
             async with asyncio.timeout(_REBALANCED):
                 while (told := await self.balance_in_metrics()) != sorted(stored.items()):  # noqa: ASYNC110
@@ -111,13 +144,16 @@ class Running:
 @asynccontextmanager
 async def running(
     settings: Settings, logs: Path, core: Mapping[str, Any], *, replicas: int = 1, services: Iterable[str] = SERVICES,
-    waiting: Iterable[Mapping[str, Any]] = (),
+    waiting: Iterable[Mapping[str, Any]] = (), on: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:  # fmt: skip
-    """Load core rows, publish what is `waiting`, start the services; at the end stop them. The topics must exist."""
+    """Load core rows, publish what is `waiting`, start the services; at the end stop them. The topics must exist.
+
+    `on` is what the services' environment has besides the settings, or instead of them.
+    """
     settings = settings.model_copy(update={"log_format": "json"})
     async with database(settings, as_owner=True) as owner, owner.acquire() as connection:
         await load_core(connection, core)
-    with private_environment(environment(settings)):
+    with private_environment({**environment(settings), **(on or {})}):
         fleet = Fleet({}, logs, services=services, replicas=replicas)
     async with (
         database(settings) as pool,
@@ -151,3 +187,18 @@ def addresses(child: Child) -> list[str]:
 
 def _record(line: Mapping[str, Any]) -> Record:
     return read_record(json.dumps(line).encode())
+
+
+def line_of(record: Record) -> dict[str, Any]:
+    """A record in the form of a line of records.jsonl."""
+    line: dict[str, Any] = {"topic": record.topic.name, "key": _text(record.key), "value": _text(record.value)}
+    if record.headers:
+        line["headers"] = {name: _text(value) for name, value in record.headers}
+    return line
+
+
+def _text(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # as invalid as before, which is all that matters
+        return None if value is None else value.decode("utf-8", "surrogateescape")

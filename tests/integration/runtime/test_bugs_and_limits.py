@@ -12,6 +12,8 @@ from tests.support.crm import add_sponsor
 from tests.support.intakes import Choking, bench, stored
 from tests.support.records import batch, event
 
+pytestmark = pytest.mark.proves(14, 15)
+
 
 @pytest.fixture
 async def sponsor(connection: Connection) -> str:

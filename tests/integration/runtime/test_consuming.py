@@ -1,32 +1,18 @@
 """Consuming from a real Kafka: the position in Postgres decides what is read, whatever else is believed."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from prometheus_client import generate_latest
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime import consuming
-from services.runtime.consuming import Consuming
-from services.runtime.database import Connection, connect_pool
-from services.runtime.health import Pulse
-from services.runtime.intake import Intake
-from services.runtime.metrics import IntakeMetrics
+from services.runtime.database import Connection
 from services.runtime.settings import Settings
-from services.sponsor_activity.app import SponsorActivity
+from tests.support.consuming import SERVICE, consumer, notes, publish, until_stored
 from tests.support.crm import add_sponsor
 from tests.support.databases import connect
-from tests.support.intakes import Outcomes, stored
 from tests.support.interleaving import terminate, until_blocked
-from tests.support.records import event
-
-SERVICE = "sponsor_activity"
-DEADLINE = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -39,42 +25,6 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def sponsor(connection: Connection) -> str:
     return await add_sponsor(connection)
-
-
-def notes(sponsor: str, count: int) -> list[bytes]:
-    return [event(SPONSOR_ACTIVITY, "note_added", sponsor_id=sponsor) for _ in range(count)]
-
-
-async def publish(settings: Settings, partition: int, values: Sequence[bytes]) -> None:
-    name = SPONSOR_ACTIVITY.full_name(settings.topic_prefix)
-    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
-        await asyncio.gather(*[await producer.send(name, value, partition=partition) for value in values])
-
-
-@asynccontextmanager
-async def consumer(settings: Settings) -> AsyncIterator[IntakeMetrics]:
-    """Consume as a service's process does, then stop as it does."""
-    name = SPONSOR_ACTIVITY.full_name(settings.topic_prefix)
-    pool = await connect_pool(settings, SERVICE)
-    metrics = IntakeMetrics(SERVICE, name)
-    intake = Intake(SPONSOR_ACTIVITY, SponsorActivity(), pool, settings, metrics, service=SERVICE)
-    process = Consuming(SPONSOR_ACTIVITY, intake, SERVICE, pool, settings, metrics, Pulse(300))
-    running = asyncio.create_task(process.run())
-    try:
-        yield metrics
-    finally:
-        await process.stop()
-        running.cancel()
-        await asyncio.wait([running])
-        pool.terminate()
-
-
-async def until_stored(connection: Connection, expected: Outcomes) -> None:
-    """Look at the positions until they say so; at the deadline they must."""
-    deadline = time.monotonic() + DEADLINE
-    while (found := await stored(connection)) != expected and time.monotonic() < deadline:
-        await connection.execute("SELECT pg_sleep(0.05)")
-    assert found == expected
 
 
 async def committed(settings: Settings) -> dict[int, int]:
@@ -109,6 +59,7 @@ async def test_what_is_published_is_settled_and_lag_tools_see_it(
         assert line in exposed
 
 
+@pytest.mark.proves(11)
 async def test_the_position_in_postgres_wins_over_the_groups_offsets(
     settings: Settings, connection: Connection, sponsor: str
 ) -> None:
@@ -128,6 +79,7 @@ async def test_the_position_in_postgres_wins_over_the_groups_offsets(
         await until_stored(connection, {0: (11, 11, 15, 0)})
 
 
+@pytest.mark.proves(15)
 async def test_a_stopped_partition_waits_for_an_operator_while_others_go_on(
     settings: Settings, connection: Connection, sponsor: str
 ) -> None:
@@ -147,6 +99,7 @@ async def test_a_stopped_partition_waits_for_an_operator_while_others_go_on(
         await until_stored(connection, {0: (7, 2, 0, 5), 1: (6, 6, 0, 0)})
 
 
+@pytest.mark.proves(4, 6)
 async def test_a_claim_that_postgres_does_not_answer_is_made_later(
     settings: Settings, connection: Connection, sponsor: str
 ) -> None:
@@ -168,6 +121,7 @@ async def test_a_claim_that_postgres_does_not_answer_is_made_later(
     await holder.close()
 
 
+@pytest.mark.proves(13)
 async def test_a_topic_that_was_made_anew_stops_its_partitions(
     settings: Settings, connection: Connection, sponsor: str
 ) -> None:
@@ -183,6 +137,7 @@ async def test_a_topic_that_was_made_anew_stops_its_partitions(
     )
 
 
+@pytest.mark.proves(12)
 @pytest.mark.parametrize("policy", ["stop", "continue"])
 async def test_records_that_retention_ate_are_counted_and_the_policy_applied(
     settings: Settings, connection: Connection, sponsor: str, policy: str

@@ -5,16 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import pytest
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime.database import Connection
 from services.runtime.health import Pulse
 from services.runtime.records import RecordBatch
-from services.runtime.service import Tools, _redrive
+from services.runtime.service import Tools, _expire, _redrive
 from services.sponsor_activity.app import SponsorActivity
 from tests.support.crm import add_event, add_sponsor
 from tests.support.intakes import Bench, bench, stored
 from tests.support.records import APPENDED, batch, event, record
+
+pytestmark = pytest.mark.proves(28)
 
 UNKNOWN = "00000000-0000-4000-8000-00000000000a"
 
@@ -187,3 +190,45 @@ async def test_a_letter_is_taken_up_once_what_it_misses_is_there_and_not_before(
 
         await it.process(batch(2, 3, row["payload"]))
         assert [status for _, _, status in await letters(connection)] == ["resolved", "pending", "pending"]
+
+
+async def test_a_letter_is_removed_when_its_time_is_over_whoever_left_it_and_whatever_became_of_it(
+    connection: Connection, database_url: str
+) -> None:
+    async with bench(database_url, SponsorActivity(), dead_letters_kept_days=30) as it:
+        await it.process(batch(0, 0, *[b"{"] * 6))
+        aged = "UPDATE dead_letters SET created_at = now() - $1::interval WHERE record_offset BETWEEN $2 AND $3"
+        await connection.execute(aged, timedelta(days=30, seconds=1), 0, 3)
+        await connection.execute(aged, timedelta(days=30, seconds=-60), 4, 4)
+        await connection.execute("UPDATE dead_letters SET status = 'resolved' WHERE record_offset = 0")
+        await connection.execute("UPDATE dead_letters SET service = 'ticket_sales' WHERE record_offset = 1")
+        await _expire(Tools(it.intake._settings, it.pool, it.metrics, Pulse(1)))
+
+        assert await letters(connection) == [(4, "not_json", "pending"), (5, "not_json", "pending")]
+        counted = it.metrics.letters_expired.labels
+        assert [counted(*labels)._value.get() for labels in (
+            ("sponsor_activity", "pending"), ("sponsor_activity", "resolved"), ("ticket_sales", "pending"),
+        )] == [2, 1, 1]  # fmt: skip
+
+
+async def test_letters_by_the_thousand_are_removed_in_one_turn(connection: Connection, database_url: str) -> None:
+    async with bench(database_url, SponsorActivity()) as it:
+        await it.process(batch(0, 0, *[b"{"] * 2500, None))
+        await connection.execute(
+            "UPDATE dead_letters SET created_at = now() - interval '91 days' WHERE record_offset < 2500"
+        )
+        await _expire(Tools(it.intake._settings, it.pool, it.metrics, Pulse(1)))
+
+    assert await letters(connection) == [(2500, "not_json", "pending")]
+
+
+async def test_letters_and_what_is_on_its_way_to_their_topic_are_read_by_those_who_must(connection: Connection) -> None:
+    """The services that read topics, the relay for its outbox, operators; no projection, and no client."""
+    readers = (
+        "SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE NOT rolsuper"
+        " AND (starts_with(rolname, 'eventos_') OR rolname IN ('anon', 'authenticated', 'service_role'))"
+        " AND has_any_column_privilege(rolname, $1, 'SELECT')"
+    )
+    intake = ["eventos_email_engagement", "eventos_operator", "eventos_sponsor_activity", "eventos_ticket_sales"]
+    assert await connection.fetchval(readers, "streams.dead_letters") == intake
+    assert await connection.fetchval(readers, "streams.outbox") == ["eventos_operator", "eventos_outbox_relay"]

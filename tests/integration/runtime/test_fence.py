@@ -14,6 +14,8 @@ from tests.support.intakes import Choking, Held, bench, stored
 from tests.support.interleaving import until_blocked
 from tests.support.records import batch, event
 
+pytestmark = pytest.mark.proves(3, 28)
+
 
 def visits(sponsor: str, count: int) -> list[bytes]:
     return [event(SPONSOR_ACTIVITY, "website_visited", sponsor_id=sponsor) for _ in range(count)]

@@ -15,6 +15,8 @@ from tests.support.intakes import Bench, Held, bench, stored
 from tests.support.interleaving import until_blocked
 from tests.support.records import batch, event
 
+pytestmark = pytest.mark.proves(19, 28)
+
 ONCE = (1, 1, 0, 0)
 AGAIN = (1, 0, 1, 0)
 REFUSED = (1, 0, 0, 1)

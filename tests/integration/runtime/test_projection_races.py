@@ -13,6 +13,8 @@ from tests.support.databases import connect
 from tests.support.interleaving import terminate
 from tests.support.projections import HeldViews, mark, marks, projection
 
+pytestmark = pytest.mark.proves(26, 28)
+
 
 async def viewed(connection: Connection, proposal: str, n: int) -> None:
     """Count views, and mark the proposal, as intake does."""

@@ -20,6 +20,8 @@ from services.runtime.service import Tools
 from services.runtime.settings import Settings
 from tests.support.databases import connect as as_owner
 
+pytestmark = pytest.mark.proves(17, 18, 28)
+
 SERVICE = "outbox_relay"
 
 

@@ -64,6 +64,7 @@ async def assert_whole(connection: Connection, records: int = 4) -> None:
     assert await connection.fetchval("SELECT count(*) FROM dead_letters") == 0
 
 
+@pytest.mark.proves(7)
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "53300", "57P01", "08006", "25006", "58030"])
 async def test_a_fault_that_passes_is_waited_out(
     connection: Connection, database_url: str, sponsor: str, state: str
@@ -77,6 +78,7 @@ async def test_a_fault_that_passes_is_waited_out(
     assert (handler.sizes, sample.value) == ([4, 4, 4, 4], 3)
 
 
+@pytest.mark.proves(7)
 async def test_one_of_two_that_really_deadlock_is_undone_and_tries_again(
     connection: Connection, database_url: str, sponsor: str
 ) -> None:
@@ -111,6 +113,7 @@ async def test_one_of_two_that_really_deadlock_is_undone_and_tries_again(
     await assert_whole(connection)
 
 
+@pytest.mark.proves(4, 7)
 async def test_a_lock_that_is_not_had_in_time_is_waited_for_again(
     connection: Connection, database_url: str, sponsor: str
 ) -> None:
@@ -125,6 +128,7 @@ async def test_a_lock_that_is_not_had_in_time_is_waited_for_again(
     await assert_whole(connection)
 
 
+@pytest.mark.proves(2, 7)
 async def test_a_backend_that_is_ended_in_the_middle_of_a_batch_costs_nothing(
     connection: Connection, database_url: str, sponsor: str
 ) -> None:
@@ -134,6 +138,7 @@ async def test_a_backend_that_is_ended_in_the_middle_of_a_batch_costs_nothing(
     await assert_whole(connection)
 
 
+@pytest.mark.proves(2)
 @pytest.mark.parametrize("point", ["before", "during", "after"])
 async def test_a_connection_that_is_cut_around_the_commit_applies_the_batch_once(
     connection: Connection, database_url: str, sponsor: str, point: str
@@ -167,6 +172,7 @@ async def test_a_connection_that_is_cut_around_the_commit_applies_the_batch_once
     await assert_whole(connection)
 
 
+@pytest.mark.proves(2)
 async def test_a_commit_whose_answer_is_lost_is_looked_at_and_not_applied_again(
     connection: Connection, database_url: str, sponsor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +197,7 @@ async def test_a_commit_whose_answer_is_lost_is_looked_at_and_not_applied_again(
     assert await connection.fetchval("SELECT count(*) FROM outbox") == 1
 
 
+@pytest.mark.proves(7)
 async def test_what_takes_too_long_is_split_until_it_fits_and_nothing_is_dead_lettered(
     connection: Connection, database_url: str, sponsor: str
 ) -> None:
@@ -217,6 +224,7 @@ async def test_a_single_record_that_takes_too_long_is_tried_until_it_does_not(
     await assert_whole(connection, 1)
 
 
+@pytest.mark.proves(28)
 async def test_a_row_that_is_deleted_while_it_is_referred_to_is_looked_at_again(
     connection: Connection, database_url: str, sponsor: str
 ) -> None:
@@ -246,6 +254,7 @@ async def test_a_reference_that_keeps_failing_is_in_the_end_its_handlers_fault(
     assert await stored(connection) == {0: (1, 0, 0, 1)}
 
 
+@pytest.mark.proves(28)
 async def test_a_row_that_is_referred_to_cannot_be_deleted_before_the_batch_commits(
     connection: Connection, database_url: str
 ) -> None:
@@ -272,6 +281,7 @@ async def test_a_row_that_is_referred_to_cannot_be_deleted_before_the_batch_comm
     assert await stored(connection, "ticket_sales") == {0: (2, 1, 0, 1)}
 
 
+@pytest.mark.proves(7)
 async def test_a_pool_without_a_free_connection_is_waited_for(
     connection: Connection, database_url: str, sponsor: str
 ) -> None:

@@ -16,6 +16,8 @@ from tests.support.intakes import bench
 from tests.support.interleaving import terminate
 from tests.support.records import batch, event
 
+pytestmark = pytest.mark.proves(27)
+
 LONG = 60.0
 
 

@@ -4,6 +4,7 @@ Nothing here knows the services' code or the contracts' models: plain JSON, dict
 facts first and derives everything from them at the end, so that no order of arrival can matter.
 """
 
+from tests.support.truth.contributions import expected_signals
 from tests.support.truth.state import expected_state
 
-__all__ = ["expected_state"]
+__all__ = ["expected_signals", "expected_state"]

@@ -114,10 +114,15 @@ def test_config_masks_secrets_wherever_they_stand() -> None:
     assert "postgresql://me:********@db:5432/eventos?sslmode=require&sslpassword=********" in result.stdout
 
 
-def test_config_masks_secrets_of_settings_that_are_faulty() -> None:
-    result = eventos("config", environment={**NOWHERE, "EVENTOS_DATABASE_URL": "mysql://me:hunter2@db/x"})
+@pytest.mark.parametrize(
+    "url", ["mysql://me:hunter2@db/x", "postgresql://me:a/hunter2@db/x", "postgresql://me:a@hunter2@db/x"]
+)
+@pytest.mark.parametrize("command", ["config", "status", "migrate", "run lead_scoring"])
+def test_secrets_of_settings_that_are_faulty_are_masked(command: str, url: str) -> None:
+    result = eventos(*command.split(), environment={**NOWHERE, "EVENTOS_DATABASE_URL": url})
 
     assert result.exit_code == 2
+    assert "EVENTOS_DATABASE_URL" in result.stderr
     assert "hunter" not in result.output
 
 

@@ -48,7 +48,7 @@ def test_a_derived_event_is_a_cloudevent_with_its_data_as_it_was_written() -> No
     assert (record.value or b"").endswith(b'"data":{"score":1.50}}')
     assert envelope(record) == {
         "specversion": "1.0",
-        "id": str(uuid5(INSTALLATION, "7")),
+        "id": str(uuid5(INSTALLATION, "7 2026-09-01T12:00:00.000001Z")),
         "source": "/eventos/lead_scoring",
         "type": "eventos.lead_score.changed.v1",
         "time": "2026-09-01T12:00:00.000001Z",
@@ -59,11 +59,13 @@ def test_a_derived_event_is_a_cloudevent_with_its_data_as_it_was_written() -> No
 
 
 def test_a_row_is_always_the_same_record_and_no_other_row_has_its_id() -> None:
+    """Nor has a row that was given its number anew, by a database that went back."""
     other_row, other_installation = outgoing(replace(EVENT, id=8), INSTALLATION), outgoing(EVENT, UUID(int=1))
+    later = outgoing(replace(EVENT, created_at=EVENT.created_at + timedelta(microseconds=1)), INSTALLATION)
 
     assert outgoing(EVENT, INSTALLATION) == outgoing(EVENT, INSTALLATION)
-    ids = {envelope(record)["id"] for record in (outgoing(EVENT, INSTALLATION), other_row, other_installation)}
-    assert len(ids) == 3
+    ids = {envelope(one)["id"] for one in (outgoing(EVENT, INSTALLATION), other_row, other_installation, later)}
+    assert len(ids) == 4
 
 
 def test_an_event_without_a_trace_context_has_none() -> None:

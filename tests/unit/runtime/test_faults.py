@@ -1,5 +1,7 @@
 """What each error of the database asks for."""
 
+import ssl
+
 import asyncpg
 import pytest
 from asyncpg.exceptions import PostgresError
@@ -46,11 +48,17 @@ def test_a_row_that_no_partition_takes_is_our_omission_and_no_records_fault() ->
         asyncpg.TooManyConnectionsError("full"),
         asyncpg.InvalidCachedStatementError("cached plan must not change result type"),
         asyncpg.OutdatedSchemaCacheError("types changed"),
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
+        asyncpg.ProtocolError("cannot switch to state 12"),
     ],
     ids=lambda it: type(it).__name__,
 )
 def test_what_breaks_on_the_way_to_the_database_passes(error: Exception) -> None:
     assert classify(error) is Fault.TRANSIENT
+
+
+def test_a_server_that_is_not_trusted_is_not_waited_for() -> None:
+    assert classify(ssl.SSLCertVerificationError(1, "self-signed certificate")) is Fault.STOP
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), ZeroDivisionError(), AssertionError(), asyncpg.DataError("integer")])

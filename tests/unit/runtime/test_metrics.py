@@ -17,7 +17,7 @@ from services.runtime.metrics import IntakeMetrics, RelayMetrics
 from services.runtime.positions import Position
 
 SERVICES = Path(__file__).parents[3] / "services"
-LABELS = {"service", "topic", "partition", "projection", "outcome", "reason", "kind", "stage", "version"}
+LABELS = {"service", "topic", "partition", "projection", "outcome", "reason", "kind", "stage", "status", "version"}
 """All words that a label may be: each has few values."""
 SCALED = ("milliseconds", "_ms", "micro", "minutes", "hours", "days", "percent", "kilo", "mega", "_kb", "_mb")
 
@@ -38,6 +38,7 @@ def everything() -> IntakeMetrics:
     metrics.event_age.observe("facts", [0.0])
     for counted in (metrics.gap_records, metrics.letters_pending, metrics.batch_duration, metrics.batch_records):
         counted.labels("ticket_sales")
+    metrics.letters_expired.labels("ticket_sales", "pending")
     metrics.build_info.labels("ticket_sales", "1")
     for shown in vars(projections).values():
         shown.labels("lead_scores")

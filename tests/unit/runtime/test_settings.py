@@ -63,3 +63,45 @@ def test_what_is_missing_is_named(environment: pytest.MonkeyPatch) -> None:
 
 def test_passwords_are_not_shown() -> None:
     assert "secret" not in repr(load_settings())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:sec/ret@db/eventos",
+        "postgresql://user:12/ret@db/eventos",
+        "postgresql://user:sec?ret@db/eventos",
+        "postgresql://user:sec#ret@db/eventos",
+        "postgresql://user:sec@ret@db/eventos",
+        "postgresql://user:sec%ret@db/eventos",
+        "postgresql://user:secret@db:ret/eventos",
+        "postgresql://user@db/eventos?password",
+        "postgresql://user@db/eventos?sslmode=verify-full&sslrootcert=/nowhere/sec.pem",
+        "http://user:secret@db",
+    ],
+)
+def test_a_database_url_that_is_none_is_refused_and_not_cited(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("EVENTOS_DATABASE_URL", url)
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+
+    assert str(caught.value).startswith("EVENTOS_DATABASE_URL: ")
+    assert "sec" not in str(caught.value) and "ret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db",
+        "postgres://user:a:b%2F%40%3F@[::1]:5432/eventos?sslmode=verify-full&sslrootcert=system",
+        f"postgresql://db/eventos?sslmode=verify-full&sslrootcert={__file__}",
+        "postgresql://user@/eventos?host=/tmp/socket",
+        "postgresql:///eventos?host=/tmp&password=a@b&user=x",
+        "postgresql://one:5432,two:5433/eventos?target_session_attrs=read-write",
+    ],
+)
+def test_a_database_url_as_drivers_read_it_is_taken(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("EVENTOS_DATABASE_URL", url)
+
+    assert load_settings().database_url.get_secret_value() == url

@@ -1,0 +1,88 @@
+"""What becomes of a topic while it is consumed: records go before they were read, the topic is made anew."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from contracts.topics import SPONSOR_ACTIVITY
+from services.operator.topics import apply_topics
+from services.runtime.database import Connection
+from services.runtime.settings import Settings
+from tests.support.consuming import DEADLINE, SERVICE, consumer, notes, publish, until_stored
+from tests.support.crm import add_sponsor
+from tests.support.databases import connect
+from tests.support.interleaving import until_blocked
+
+_POSITION = "SELECT next_offset, applied, stopped_reason FROM stream_offsets WHERE partition = 0"
+
+
+@asynccontextmanager
+async def held_up(settings: Settings, connection: Connection) -> AsyncIterator[None]:
+    """Keep the service from settling anything: it waits at its fence, with what it has fetched."""
+    holder = await connect(settings.database_url.get_secret_value())
+    async with holder.transaction():
+        await holder.execute("SELECT FROM stream_offsets FOR UPDATE")
+        yield
+    await holder.close()
+
+
+@asynccontextmanager
+async def administrator(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+@pytest.mark.proves(12)
+@pytest.mark.parametrize("policy", ["stop", "continue"])
+async def test_records_that_retention_eats_under_a_running_consumer_are_counted_and_the_policy_applied(
+    settings: Settings, connection: Connection, policy: str
+) -> None:
+    name, sponsor = SPONSOR_ACTIVITY.full_name(settings.topic_prefix), await add_sponsor(connection)
+    changed = settings.model_copy(update={"retention_gap": policy, "batch_records": 10})
+    async with consumer(changed) as metrics:
+        await publish(settings, 0, notes(sponsor, 5))
+        await until_stored(connection, {0: (5, 5, 0, 0)})
+        async with held_up(settings, connection):
+            await publish(settings, 0, notes(sponsor, 1))
+            await until_blocked(connection, f"eventos-{SERVICE}")
+            for _ in range(20):  # fetched piece by piece, until there is no more room for what is fetched
+                await publish(settings, 0, notes(sponsor, 20))
+            async with administrator(settings) as admin:
+                await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=400)})
+            await publish(settings, 0, notes(sponsor, 1))
+
+        deadline = time.monotonic() + DEADLINE
+        while (row := await connection.fetchrow(_POSITION)) is None or not (
+            row["stopped_reason"] if policy == "stop" else row["next_offset"] == 407
+        ):
+            assert time.monotonic() < deadline, row
+        gap = metrics.registry.get_sample_value("eventos_offset_gap_records_total", {"service": SERVICE})
+        assert gap
+        assert row["applied"] == row["next_offset"] - gap
+
+
+@pytest.mark.proves(13)
+async def test_a_topic_that_is_made_anew_under_a_running_consumer_stops_its_partitions(
+    settings: Settings, connection: Connection
+) -> None:
+    name, sponsor = SPONSOR_ACTIVITY.full_name(settings.topic_prefix), await add_sponsor(connection)
+    async with consumer(settings):
+        await publish(settings, 0, notes(sponsor, 20))
+        await until_stored(connection, {0: (20, 20, 0, 0)})
+        async with administrator(settings) as admin:
+            await admin.delete_topics([name])
+        await apply_topics(settings, replication_factor=1)
+        await publish(settings, 0, notes(sponsor, 5))
+
+        deadline = time.monotonic() + DEADLINE
+        while (row := await connection.fetchrow(_POSITION)) is None or row["stopped_reason"] is None:
+            assert time.monotonic() < deadline, row
+        assert "made anew" in row["stopped_reason"]
