@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 
-from services.operator.output import Failure, note, out, report
+from services.operator.output import FAILED, Failure, note, out, report
 from services.operator.surroundings import terminate_like_interrupt
 from tests.benchmarks.lab import FULL, QUICK, Lab, laboratory
 from tests.benchmarks.pictures import draw
@@ -41,6 +41,9 @@ def main() -> int:
     except Failure as failure:
         report(failure)
         return failure.code
+    except KeyboardInterrupt:
+        note("stopped; nothing was written")
+        return FAILED
     _tell(results, options.output)
     if options.write_docs:
         write_document(results)
