@@ -7,6 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from contracts.topics import PARTITIONS
 from services.operator.processes import INTAKE_SERVICES
 from services.operator.standing import INTAKE_TOPICS
 from tests.support.faulty import Scene, Stage
@@ -79,7 +80,7 @@ async def _reset(it: Scene, service: str) -> None:
     )
     await consumer.start()
     try:
-        places = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()]
+        places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
         consumer.assign(places)
         await consumer.commit({place: OffsetAndMetadata(0, "") for place in places})
     finally:
