@@ -45,7 +45,7 @@ async def test_a_broker_that_is_away_for_long_is_waited_for_or_the_process_ends_
         await breakable_kafka.stop()
         await asyncio.sleep(45)
         await breakable_kafka.start()
-        seconds = await it.recovered()
+        seconds = await it.recovered(60)
         it.exits = it.ended()
         assert not [service for service, code in it.exits if code == 0]
         ended = it.exits.total()
