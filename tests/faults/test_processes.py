@@ -10,7 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.processes import INTAKE_SERVICES, Child
 from tests.support.databases import connect
-from tests.support.faulty import PATIENCE, Scene, Stage
+from tests.support.faulty import PATIENCE, Scene
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -42,7 +43,7 @@ async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batche
         await it.flowing()
         victims = [it.processes(service)[0] for service in INTAKE_SERVICES]
         stopping = [asyncio.create_task(it.restart(child)) for child in victims]
-        await asyncio.sleep(0)  # all have had the first by then
+        await it.lasts(0)
         for child in victims:
             assert child.process is not None
             child.process.send_signal(SIGTERM)
@@ -97,7 +98,7 @@ async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_
         await it.flowing()
         await it.add(service, 1)
         await it.recovered()
-        await asyncio.sleep(30)  # the fault itself: nothing to do for longer than the poll interval
+        await it.lasts(30)
         owner, spare = await _owner_first(it, service)
         it.services.fleet.children.remove(owner)
         assert owner.process is not None
