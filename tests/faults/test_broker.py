@@ -67,7 +67,7 @@ async def test_postgres_decides_where_to_read_whatever_becomes_of_the_groups_off
             for child in children:
                 child.restart_at = 0.0
             it.services.fleet.children += children
-        seconds = await it.recovered()
+            seconds = await it.recovered()
         await it.prove("offsets of each group reset to 0, then the groups deleted", 6, seconds)
 
 
