@@ -66,6 +66,7 @@ class Relay:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._bell.run())
             while True:
+                self._tools.pulse.beat("relay")  # who waits for Postgres or Kafka is alive
                 try:
                     await self._hold_the_lock()
                 except Exception as error:

@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from services.operator.topics import apply_topics
 from services.runtime.settings import Settings
-from tests.support.faulty import Stage
 from tests.support.own_servers import OwnKafka, OwnPostgres, own_kafka, own_postgres
 from tests.support.reliability import Tell
+from tests.support.stage import Stage
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from contracts.topics import PARTITIONS
 from services.operator.processes import INTAKE_SERVICES
 from services.operator.standing import INTAKE_TOPICS
-from tests.support.faulty import Scene, Stage
+from tests.support.faulty import Scene
 from tests.support.own_servers import OwnKafka, hanging
+from tests.support.stage import Stage
 from tests.support.whole_processes import ROOT
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
@@ -25,10 +27,10 @@ async def test_services_go_on_after_their_broker_was_away(
         await it.flowing()
         if how == "hanging":
             with hanging(breakable_kafka.server):
-                await asyncio.sleep(15)  # longer than a session: the fault itself
+                await it.lasts(15)
         else:
             await (breakable_kafka.stop() if how == "in order" else breakable_kafka.kill())
-            await asyncio.sleep(3)
+            await it.lasts(3)
             await breakable_kafka.start()
         seconds = await it.recovered()
         done = {"hanging": "broker frozen for 15 s, longer than a session"}
@@ -42,9 +44,9 @@ async def test_a_broker_that_is_away_for_long_is_waited_for_or_the_process_ends_
     async with stage_on_breakable_kafka.scene(watchdog_timeout=15.0) as it:
         await it.flowing()
         await breakable_kafka.stop()
-        await asyncio.sleep(45)
+        await it.lasts(45)
         await breakable_kafka.start()
-        seconds = await it.recovered()
+        seconds = await it.recovered(60)
         it.exits = it.ended()
         assert not [service for service, code in it.exits if code == 0]
         ended = it.exits.total()
@@ -65,7 +67,7 @@ async def test_postgres_decides_where_to_read_whatever_becomes_of_the_groups_off
             for child in children:
                 child.restart_at = 0.0
             it.services.fleet.children += children
-        seconds = await it.recovered()
+            seconds = await it.recovered()
         await it.prove("offsets of each group reset to 0, then the groups deleted", 6, seconds)
 
 
@@ -79,7 +81,7 @@ async def _reset(it: Scene, service: str) -> None:
     )
     await consumer.start()
     try:
-        places = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()]
+        places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
         consumer.assign(places)
         await consumer.commit({place: OffsetAndMetadata(0, "") for place in places})
     finally:

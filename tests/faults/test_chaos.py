@@ -10,10 +10,10 @@ from pydantic import SecretStr
 from services.operator.topics import apply_topics
 from services.runtime.settings import Settings
 from tests.support.chaos import Chaos
-from tests.support.faulty import Stage
 from tests.support.own_servers import OwnKafka, OwnPostgres
 from tests.support.proxy import proxy
 from tests.support.reliability import Tell
+from tests.support.stage import Stage
 
 RATE = 40
 PATIENCE = 300.0

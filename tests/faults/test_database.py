@@ -13,13 +13,14 @@ from pydantic import SecretStr
 from services.operator.processes import INTAKE_SERVICES, SERVICES
 from services.runtime.settings import Settings
 from tests.support.databases import connect
-from tests.support.faulty import Scene, Stage
+from tests.support.faulty import Scene
 from tests.support.own_servers import OwnPostgres, own_postgres
 from tests.support.proxy import Proxy, proxy
 from tests.support.reliability import Tell
 from tests.support.running import address
 from tests.support.servers import Servers
 from tests.support.small_disk import fill, small_database
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -56,7 +57,7 @@ async def test_while_postgres_is_away_services_wait_alive_and_not_ready_and_go_o
     async with stage_on_breakable_postgres.scene(on=on, watchdog_timeout=12.0) as it:
         await it.flowing()
         await breakable_postgres.stop()
-        await asyncio.sleep(25)
+        await it.lasts(25)
         pages = {child.name: (await _page(it, child.name, "livez"), await _page(it, child.name, "readyz"))
                  for child in it.services.fleet.children}  # fmt: skip
         await breakable_postgres.start()

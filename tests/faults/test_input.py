@@ -17,9 +17,10 @@ from services.operator.processes import INTAKE_SERVICES
 from services.operator.resume import _resume as resume
 from services.operator.topics import apply_topics
 from tests.support.databases import connect
-from tests.support.faulty import Scene, Stage
+from tests.support.faulty import Scene
 from tests.support.records import event
 from tests.support.running import line_of
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -10,7 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.processes import INTAKE_SERVICES, Child
 from tests.support.databases import connect
-from tests.support.faulty import Scene, Stage
+from tests.support.faulty import PATIENCE, Scene
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -89,13 +90,15 @@ async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_
     admin = AIOKafkaAdminClient(bootstrap_servers=stage.settings.kafka_bootstrap_servers)
     await admin.start()
     await admin.delete_topics([name])
+    await _until_partitions(admin, name, 0)
     await admin.create_topics([NewTopic(name, 1, 1, topic_configs=dict(SPONSOR_ACTIVITY.kafka_settings))])
+    await _until_partitions(admin, name, 1)
     await admin.close()
     async with stage.scene(on={"EVENTOS_FAUST_BROKER_MAX_POLL_INTERVAL": "12"}) as it:
         await it.flowing()
         await it.add(service, 1)
         await it.recovered()
-        await asyncio.sleep(30)  # the fault itself: nothing to do for longer than the poll interval
+        await it.lasts(30)
         owner, spare = await _owner_first(it, service)
         it.services.fleet.children.remove(owner)
         assert owner.process is not None
@@ -104,6 +107,15 @@ async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_
         seconds = await it.recovered()
         assert spare.running
         await it.prove("spare idle for 30 s, poll interval 12 s; the owner killed for good", 1, seconds)
+
+
+async def _until_partitions(admin: AIOKafkaAdminClient, name: str, count: int) -> None:
+    """Wait until the broker tells of so many partitions of a topic, twice running: it learns of a deletion late."""
+    async with asyncio.timeout(PATIENCE):
+        seen = 0
+        while seen < 2:
+            (described,) = await admin.describe_topics([name])
+            seen = seen + 1 if len(described["partitions"]) == count else 0
 
 
 async def _fenced(it: Scene, service: str) -> bool:

@@ -8,7 +8,8 @@ import pytest
 
 from services.runtime.database import Connection
 from tests.support.databases import connect
-from tests.support.faulty import Scene, Stage
+from tests.support.faulty import Scene
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.timeout(300)
 VIEWS = {"lead_scoring": "sponsor_lead_scores", "event_dashboards": "event_dashboards"}
@@ -89,7 +90,7 @@ async def test_marks_whose_notices_nobody_hears_are_found_by_the_poll_within_its
         for _ in range(100):
             cut += await _cut_listeners(observer)
             oldest = max(oldest, await observer.fetchval(_OLDEST) or 0.0)
-            await asyncio.sleep(0.1)
+            await it.lasts(0.1)
         await observer.close()
         seconds = await it.recovered()
         assert oldest < 5

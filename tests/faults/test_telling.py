@@ -9,7 +9,8 @@ from contracts.topics import DASHBOARD_UPDATES, DEAD_LETTERS, LEAD_SCORES
 from services.operator.processes import SERVICES, Child
 from services.operator.topics import apply_topics
 from tests.support.databases import connect
-from tests.support.faulty import Scene, Stage
+from tests.support.faulty import Scene
+from tests.support.stage import Stage
 from tests.support.told import everything_told
 
 pytestmark = pytest.mark.timeout(300)

@@ -9,8 +9,9 @@ import pytest
 
 from contracts.topics import TICKET_SALES
 from tests.support.clock import compiler, stepped_clock
-from tests.support.faulty import Scene, Stage
+from tests.support.faulty import Scene
 from tests.support.running import address
+from tests.support.stage import Stage
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.long]
 

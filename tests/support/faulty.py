@@ -8,31 +8,30 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
 from typing import Any
 
 from services.operator.idle import wait_idle
-from services.operator.processes import SERVICES, Child
+from services.operator.processes import Child
 from services.operator.standing import INTAKE_TOPICS
 from services.runtime.settings import Settings
 from tests.support.comparing import require_agreement
 from tests.support.databases import connect
 from tests.support.effects import difference
 from tests.support.interleaving import until_all_blocked
-from tests.support.publishing import Publisher, publishing, unique
+from tests.support.publishing import Publisher
 from tests.support.reliability import Result, Tell
-from tests.support.running import Running, addresses, environment, running
-from tests.support.season import season
+from tests.support.running import Running, addresses, environment
 from tests.support.told import require_last_words, times_told_again
 from tests.support.truth import expected_state
 
 PATIENCE = 90.0
 """Seconds within which whatever is waited for must happen."""
-_LOOK = 0.1
+LOOK = 0.1
+"""Seconds between looks."""
 
 
 @dataclass
@@ -62,10 +61,14 @@ class Scene:
         try:
             async with asyncio.timeout(patience):
                 while not (await found if asyncio.iscoroutine(found := reached()) else found):  # noqa: ASYNC110
-                    await asyncio.sleep(_LOOK)
+                    await asyncio.sleep(LOOK)
         except TimeoutError:
             raise AssertionError(f"not within {patience:.0f} s\n{self.services.fleet.tails(8)}") from None
         return loop.time() - started
+
+    async def lasts(self, seconds: float) -> None:
+        """Let a fault last for so long: the time is the fault itself, and the only thing that a scene sleeps for."""
+        await asyncio.sleep(seconds)
 
     async def flowing(self, patience: float = PATIENCE) -> None:
         """Wait until every process serves and every intake service has settled some records, lead scores among them."""
@@ -220,43 +223,3 @@ class Scene:
         except Exception as error:
             error.add_note(self.services.fleet.tails(8))
             raise
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Where a test sets its scenes."""
-
-    settings: Settings
-    logs: Path
-    tell: Tell
-
-    @asynccontextmanager
-    async def scene(
-        self, *, seed: int = 2026, rate: float = 100, replicas: int = 1, services: Iterable[str] = SERVICES,
-        on: Mapping[str, str] | None = None, records: int = 16_000, **changes: Any,
-    ) -> AsyncIterator[Scene]:  # fmt: skip
-        """Start the services and the publisher; processes that end are started again, as `eventos up` does."""
-        made = season(seed, records)
-        usual = {"as_of": made.as_of, "batch_records": 200, "session_timeout": 6.0, "stop_timeout": 5.0}
-        own = self.settings.model_copy(update={**usual, **changes})
-        async with (
-            running(own, self.logs, made.core, replicas=replicas, services=services, on=on) as processes,
-            publishing(own, unique(made.records), rate) as publisher,
-            _reviving(processes),
-        ):
-            yield Scene(processes, publisher, made.core, self.tell)
-
-
-@asynccontextmanager
-async def _reviving(services: Running) -> AsyncIterator[None]:
-    async def revive() -> None:
-        while True:
-            await services.fleet.revive()
-            await asyncio.sleep(_LOOK)
-
-    keeper = asyncio.create_task(revive())
-    try:
-        yield
-    finally:
-        keeper.cancel()
-        await asyncio.wait([keeper])
