@@ -8,9 +8,10 @@ adds to the world is a function of its state; when the state moves, all of that 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from contracts.envelope import Event
+from contracts.names import name_uuid
 from services.runtime.effects import CounterKey, SignalKey
 
 SubjectKey = tuple[str, str, str]
@@ -174,7 +175,7 @@ def activity(state: MessageState) -> Activity | None:
     status = status_of(state)
     escalated = status == "escalated"
     return Activity(
-        id=str(uuid5(_ACTIVITY_IDS, state.message_id)),
+        id=name_uuid(_ACTIVITY_IDS, state.message_id),
         created_at=state.sent_at,
         message_id=state.message_id,
         agent_id=AGENT_ID,

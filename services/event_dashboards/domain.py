@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from contracts.derived import DashboardMilestoneReached, DashboardUpdated
+from contracts.names import name_uuid
 from services.runtime.effects import Derived
 
 MARKETING_METRICS = (
@@ -83,7 +84,7 @@ class Dashboard:
     @property
     def id(self) -> str:
         """The row's id: it follows from the event's, so that a dashboard made again is the same one."""
-        return str(uuid5(UUID(self.event_id), "event_dashboards"))
+        return name_uuid(UUID(self.event_id), "event_dashboards")
 
 
 def has_dashboard(facts: EventFacts) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated
 import asyncpg
 import structlog
 import typer
+import uvloop
 from aiokafka.errors import KafkaError
 
 from services.operator.output import WRONG_USAGE, Failure
@@ -48,6 +49,7 @@ def run(
         threading.Thread(target=_end_with_parent, args=(settings.stop_timeout,), daemon=True).start()
     configure_logs(settings, name)
     wired: Service = import_module(f"services.{name}.app").SERVICE
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # not uvloop.run: the fetching thread makes a loop too
     try:
         asyncio.run(serve(wired, settings))
     except Exception as error:

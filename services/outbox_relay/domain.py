@@ -4,9 +4,11 @@ from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
+
+from contracts.names import name_uuid
 
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 _PREFIX = "eventos-"
@@ -87,7 +89,7 @@ def _cloud_event(row: Row, installation: UUID) -> bytes:
     envelope = {
         "specversion": "1.0",
         # The time too: a database that failed over without its last rows gives their ids to others.
-        "id": str(uuid5(installation, f"{row.id} {time}")),
+        "id": name_uuid(installation, f"{row.id} {time}"),
         "source": row.source,
         "type": row.type,
         "time": time,
