@@ -1,4 +1,4 @@
-"""Lanes: disjoint partitions worked on by several transactions at once, each partition in order."""
+"""Lanes: several transactions at once, each partition in order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,104 +10,108 @@ Work = Callable[[Sequence[RecordBatch]], Awaitable[None]]
 
 
 class Lanes:
-    """Spreads batches over lanes by partition, merges what waits in a lane, and gives it to `work`.
+    """Gives what waits to `work`, in up to `count` calls at once, no partition to two of them.
 
-    `limit` is the most records that one call of `work` gets, unless a single batch has more. A lane that has a
-    call's worth waiting makes `put` wait: that is the back-pressure.
+    A lane that is free takes the oldest batches of partitions that no other has in hand, so that a busy partition
+    leaves the others theirs. `limit` is the most records that one call gets, unless a single batch has more. When
+    every lane has a call's worth waiting, `put` waits too: that is the back-pressure.
     """
 
     def __init__(self, count: int, limit: int, work: Work) -> None:
-        self._lanes = [_Lane(limit) for _ in range(count)]
-        self._work = work
+        self._count, self._limit, self._work = count, limit, work
+        self._waiting: list[RecordBatch] = []
+        self._in_hand: set[int] = set()
+        self._calls: set[asyncio.Future[None]] = set()
+        self._changed = asyncio.Condition()
 
     @property
     def busy(self) -> bool:
-        """Whether any lane has work in hand or waiting."""
-        return not all(lane.settled.is_set() for lane in self._lanes)
+        """Whether there is work in hand or waiting."""
+        return bool(self._waiting or self._in_hand)
 
     async def put(self, batch: RecordBatch) -> None:
-        """Queue `batch`, when its lane has room."""
-        await self._lanes[batch.partition % len(self._lanes)].put(batch)
+        """Queue `batch`, when there is room."""
+        async with self._changed:
+            await self._changed.wait_for(self._has_room)
+            self._waiting.append(batch)
+            self._changed.notify_all()
 
     async def run(self) -> None:
         """Work until cancelled. Raises what `work` raises: nothing may pass over a batch that failed."""
-        async with asyncio.TaskGroup() as group:
-            for lane in self._lanes:
-                group.create_task(lane.run(self._work))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._count):
+                    group.create_task(self._lane())
+        finally:
+            await self._forget()  # nobody is left to do what waits
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the work in flight, at most `seconds`; then give the rest up. What is not done is undone.
+        """Wait for what waits and what is in hand, at most `seconds`; then give the rest up.
 
-        A batch that is given up is rolled back, and read again by whoever claims its partition.
+        What is not done is undone: a batch that is given up is rolled back, and read again by whoever claims its partition. What a supplier brings
+        meanwhile is new work, and not waited for.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                for lane in self._lanes:
-                    await lane.settled.wait()
-        for lane in self._lanes:
-            await lane.abandon()
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(lambda: not self.busy)
+        await self._forget()
+        if calls := set(self._calls):
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
 
-
-class _Lane:
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._waiting: list[RecordBatch] = []
-        self._changed = asyncio.Condition()
-        self._current: asyncio.Task[None] | None = None
-        self.settled = asyncio.Event()
-        self.settled.set()
-
-    async def put(self, batch: RecordBatch) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._records() < self._limit)
-            self._waiting.append(batch)
-            self.settled.clear()
-            self._changed.notify_all()
-
-    async def run(self, work: Work) -> None:
-        """Work until cancelled, or until `work` raises; then nothing is left to wait for."""
-        try:
-            while True:
-                async with self._changed:
-                    await self._changed.wait_for(lambda: bool(self._waiting))
-                    batches = self._take()
-                    self._changed.notify_all()
-                await self._do(work, batches)
-                if not self._waiting:
-                    self.settled.set()
-        finally:
-            self.settled.set()
-
-    async def _do(self, work: Work, batches: Sequence[RecordBatch]) -> None:
-        """Work on `batches`; being abandoned ends the work and not the lane."""
-        self._current = asyncio.ensure_future(work(batches))
-        try:
-            await asyncio.wait([self._current])
-        except asyncio.CancelledError:
-            self._current.cancel()
-            raise
-        if not self._current.cancelled():
-            self._current.result()
-
-    async def abandon(self) -> None:
-        """Give up what waits and what is in hand; what a supplier brings meanwhile is new work, and not waited for."""
+    async def _forget(self) -> None:
         async with self._changed:
             self._waiting.clear()
             self._changed.notify_all()
-            current = self._current
-            if current is None or current.done():
-                self.settled.set()  # what waited had not been taken yet, and now nobody will
-                return
-        current.cancel()
-        await asyncio.wait([current])
 
-    def _records(self) -> int:
-        return sum(len(batch.records) for batch in self._waiting)
+    async def _lane(self) -> None:
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(self._can_take)
+                batches = self._take()
+                self._changed.notify_all()
+            try:
+                await self._do(batches)
+            finally:
+                self._in_hand -= {batch.partition for batch in batches}
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _do(self, batches: Sequence[RecordBatch]) -> None:
+        """Work on `batches`; being given up ends the work and not the lane."""
+        call = asyncio.ensure_future(self._work(batches))
+        self._calls.add(call)
+        try:
+            await asyncio.wait([call])
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        finally:
+            self._calls.discard(call)
+        if not call.cancelled():
+            call.result()
+
+    def _has_room(self) -> bool:
+        return sum(len(batch.records) for batch in self._waiting) < self._count * self._limit
+
+    def _can_take(self) -> bool:
+        return any(batch.partition not in self._in_hand for batch in self._waiting)
 
     def _take(self) -> list[RecordBatch]:
-        taken = [self._waiting.pop(0)]
-        size = len(taken[0].records)
-        while self._waiting and size + len(self._waiting[0].records) <= self._limit:
-            taken.append(self._waiting.pop(0))
-            size += len(taken[-1].records)
+        """Take the oldest batches up to the limit; of a partition, nothing before what came before it."""
+        taken: list[RecordBatch] = []
+        left: list[RecordBatch] = []
+        passed_over = set(self._in_hand)
+        size = 0
+        for batch in self._waiting:
+            fits = not taken or size + len(batch.records) <= self._limit
+            if fits and batch.partition not in passed_over:
+                taken.append(batch)
+                size += len(batch.records)
+            else:
+                left.append(batch)
+                passed_over.add(batch.partition)
+        self._waiting = left
+        self._in_hand |= {batch.partition for batch in taken}
         return taken

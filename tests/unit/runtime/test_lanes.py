@@ -55,17 +55,33 @@ async def running(lanes: Lanes) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.wait([task])
 
 
-async def test_partitions_of_different_lanes_are_worked_on_at_once_and_of_one_lane_in_turn() -> None:
+async def test_partitions_are_worked_on_at_once_as_long_as_there_are_lanes() -> None:
     work = Work()
     lanes = Lanes(2, 1, work)
     async with running(lanes):
-        for it in (batch(0, 0), batch(1, 0), batch(2, 0)):
+        for it in (batch(0, 0), batch(2, 0), batch(4, 0)):
             await lanes.put(it)
         await settle()
-        assert work.begun == [[(0, 0)], [(1, 0)]]
+        assert work.begun == [[(0, 0)], [(2, 0)]]
         work.let_go(0)
         await settle()
-        assert work.begun == [[(0, 0)], [(1, 0)], [(2, 0)]]
+        assert work.begun == [[(0, 0)], [(2, 0)], [(4, 0)]]
+
+
+async def test_a_partition_is_in_one_lane_at_a_time_and_a_free_lane_takes_others_first() -> None:
+    work = Work()
+    lanes = Lanes(2, 2, work)
+    async with running(lanes):
+        for it in (batch(0, 0), batch(0, 1, 2), batch(0, 3), batch(1, 0)):
+            await lanes.put(it)
+            await settle()
+        assert work.begun == [[(0, 0)], [(1, 0)]]
+        work.let_go(1)
+        await settle()
+        assert len(work.begun) == 2
+        work.let_go(0)
+        await settle()
+        assert work.begun[2:] == [[(0, 1)]]
 
 
 async def test_what_waits_is_merged_up_to_the_limit_in_its_order() -> None:
@@ -92,20 +108,20 @@ async def test_a_batch_larger_than_the_limit_is_worked_on_alone() -> None:
         assert work.begun == [[(0, 0)]]
 
 
-async def test_a_full_lane_makes_its_supplier_wait_and_no_other() -> None:
+async def test_when_every_lane_has_its_fill_waiting_the_supplier_waits() -> None:
     work = Work()
     lanes = Lanes(2, 2, work)
     async with running(lanes):
-        for follows in range(3):
+        for follows in range(5):
             await lanes.put(batch(0, follows))
             await settle()
-        full = asyncio.create_task(lanes.put(batch(0, 3)))
+        full = asyncio.create_task(lanes.put(batch(1, 0)))
         await settle()
         assert not full.done()
-        await lanes.put(batch(1, 0))
         work.let_go(0)
         await settle()
         assert full.done()
+        assert work.begun == [[(0, 0)], [(0, 1), (0, 2)], [(1, 0)]]
 
 
 async def test_draining_waits_for_what_is_in_hand_and_what_waits() -> None:
@@ -156,7 +172,7 @@ async def test_what_is_given_up_before_the_lane_has_taken_it_leaves_the_lane_idl
             await settle()
         await lanes.put(batch(0, 9))  # the lane has not had a turn since
         async with asyncio.timeout(5):
-            await lanes._lanes[0].abandon()
+            await lanes.drain(1e-9)
         assert not lanes.busy
         await settle()
         assert len(work.begun) == before
