@@ -125,12 +125,21 @@ class Consuming:
         self._metrics.released()
 
     async def _claim(self, earliest: Mapping[int, int], ends: Mapping[int, int]) -> Mapping[int, Claimed]:
-        """Read the positions; deal with records that are gone, and with topics that were made anew."""
-        async with self._pool.acquire() as connection:
-            found = await positions.claim(connection, self._service, self._topic, earliest)
-            for partition, position in found.items():
+        """Read the positions; deal with records that are gone, and with topics that were made anew.
+
+        In one transaction: what is in hand of these partitions waits, and is settled before or found to be past.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            claimed = await positions.claim(connection, self._service, self._topic, earliest)
+            found = dict(claimed)
+            for partition, position in claimed.items():
                 if position.stopped_reason is None:
                     found[partition] = await self._check(connection, position, earliest[partition], ends[partition])
+        for partition, position in claimed.items():
+            if (gap := earliest[partition] - position.next_offset) > 0 and position.stopped_reason is None:
+                gone = [position.next_offset, earliest[partition]]
+                log.error("records_gone", topic=self._topic, partition=partition, gap=gone)
+                self._metrics.gap_records.labels(self._service).inc(gap)
         self._metrics.claimed(found.values(), cast(Consumer, self.app.consumer).ends)
         log.info("partitions_claimed", topic=self._topic, partitions={p: f.next_offset for p, f in found.items()})
         return {p: Claimed(f.next_offset, stopped=f.stopped_reason is not None) for p, f in found.items()}
@@ -141,8 +150,6 @@ class Consuming:
             reason = f"the stored offset {stored} is beyond the end {end}: the topic was made anew"
             await positions.stop(connection, self._service, self._topic, partition, reason)
         elif stored < earliest:
-            log.error("records_gone", topic=self._topic, partition=partition, gap=[stored, earliest])
-            self._metrics.gap_records.labels(self._service).inc(earliest - stored)
             await positions.skip_gap(connection, self._service, self._topic, partition, earliest)
             if self._settings.retention_gap == "stop":
                 reason = f"retention ate the offsets {stored} to {earliest - 1} before they were consumed"

@@ -6,6 +6,9 @@ from contextlib import suppress
 
 from services.runtime.records import RecordBatch
 
+WORTH_A_CALL = 8
+"""While a lane works, another begins when the records that wait are this part of a call's limit."""
+
 Work = Callable[[Sequence[RecordBatch]], Awaitable[None]]
 
 
@@ -13,7 +16,7 @@ class Lanes:
     """Gives what waits to `work`, in up to `count` calls at once, no partition to two of them.
 
     A lane that is free takes the oldest batches of partitions that no other has in hand, so that a busy partition
-    leaves the others theirs. `limit` is the most records that one call gets, unless a single batch has more. When
+    leaves the others theirs; while one is at work, others join in only when enough waits to be worth a call. `limit` is the most records that one call gets, unless a single batch has more. When
     every lane has a call's worth waiting, `put` waits too: that is the back-pressure.
     """
 
@@ -48,8 +51,8 @@ class Lanes:
     async def drain(self, seconds: float) -> None:
         """Wait for what waits and what is in hand, at most `seconds`; then give the rest up.
 
-        What is not done is undone: a batch that is given up is rolled back, and read again by whoever claims its partition. What a supplier brings
-        meanwhile is new work, and not waited for.
+        What is not done is undone: a batch that is given up is rolled back, and read again by whoever claims its
+        partition. What a supplier brings meanwhile is new work, and not waited for.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changed:
@@ -96,7 +99,12 @@ class Lanes:
         return sum(len(batch.records) for batch in self._waiting) < self._count * self._limit
 
     def _can_take(self) -> bool:
-        return any(batch.partition not in self._in_hand for batch in self._waiting)
+        """Whether there is something to take, and either nobody at work or enough for one more.
+
+        A transaction has its price however little is in it: what trickles in is merged while one is under way.
+        """
+        free = sum(len(batch.records) for batch in self._waiting if batch.partition not in self._in_hand)
+        return free >= (self._limit // WORTH_A_CALL if self._in_hand else 1)
 
     def _take(self) -> list[RecordBatch]:
         """Take the oldest batches up to the limit; of a partition, nothing before what came before it."""

@@ -1,8 +1,10 @@
 """What becomes of a topic while it is consumed: records go before they were read, the topic is made anew."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -10,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.topics import apply_topics
+from services.runtime import positions
 from services.runtime.database import Connection
 from services.runtime.settings import Settings
 from tests.support.consuming import DEADLINE, SERVICE, consumer, notes, publish, until_stored
@@ -86,3 +89,41 @@ async def test_a_topic_that_is_made_anew_under_a_running_consumer_stops_its_part
         while (row := await connection.fetchrow(_POSITION)) is None or row["stopped_reason"] is None:
             assert time.monotonic() < deadline, row
         assert "made anew" in row["stopped_reason"]
+
+
+@pytest.mark.proves(12)
+async def test_what_is_settled_while_a_gap_is_found_is_not_counted_as_gone(
+    settings: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody settles the first of two missing records between the look at the position and its move."""
+    name, sponsor = SPONSOR_ACTIVITY.full_name(settings.topic_prefix), await add_sponsor(connection)
+    await publish(settings, 0, notes(sponsor, 5))
+    async with administrator(settings) as admin:
+        await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=3)})
+    await connection.execute("INSERT INTO stream_offsets VALUES ($1, $2, 0, 1)", SERVICE, name)
+    other = await connect(settings.database_url.get_secret_value())
+    settling = list[asyncio.Task[str]]()
+    skip = positions.skip_gap
+
+    async def meanwhile(*arguments: Any) -> None:
+        settling.append(asyncio.create_task(other.execute(_SETTLE_ONE)))
+        pid = other.get_server_pid()
+        while not settling[0].done() and not await connection.fetchval(
+            "SELECT cardinality(pg_blocking_pids($1)) > 0", pid
+        ):
+            pass
+        await skip(*arguments)
+
+    monkeypatch.setattr(positions, "skip_gap", meanwhile)
+    async with consumer(settings.model_copy(update={"retention_gap": "continue"})) as metrics:
+        deadline = time.monotonic() + DEADLINE
+        while (row := await connection.fetchrow(_POSITION)) is None or row["next_offset"] < 5:
+            assert time.monotonic() < deadline, row
+        gap = metrics.registry.get_sample_value("eventos_offset_gap_records_total", {"service": SERVICE})
+    await settling[0]
+    await other.close()
+
+    assert row["applied"] + (gap or 0) == 5 - 1
+
+
+_SETTLE_ONE = "UPDATE stream_offsets SET next_offset = 2, applied = applied + 1 WHERE next_offset < 2"
