@@ -16,8 +16,9 @@ class Lanes:
     """Gives what waits to `work`, in up to `count` calls at once, no partition to two of them.
 
     A lane that is free takes the oldest batches of partitions that no other has in hand, so that a busy partition
-    leaves the others theirs; while one is at work, others join in only when enough waits to be worth a call. `limit` is the most records that one call gets, unless a single batch has more. When
-    every lane has a call's worth waiting, `put` waits too: that is the back-pressure.
+    leaves the others theirs; while one is at work, others join in only when enough waits to be worth a call. `limit`
+    is the most records that one call gets, unless a single batch has more. When every lane has a call's worth
+    waiting, `put` waits too: that is the back-pressure.
     """
 
     def __init__(self, count: int, limit: int, work: Work) -> None:
@@ -104,7 +105,7 @@ class Lanes:
         A transaction has its price however little is in it: what trickles in is merged while one is under way.
         """
         free = sum(len(batch.records) for batch in self._waiting if batch.partition not in self._in_hand)
-        return free >= (self._limit // WORTH_A_CALL if self._in_hand else 1)
+        return free >= (max(1, self._limit // WORTH_A_CALL) if self._in_hand else 1)
 
     def _take(self) -> list[RecordBatch]:
         """Take the oldest batches up to the limit; of a partition, nothing before what came before it."""

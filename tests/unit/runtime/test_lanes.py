@@ -226,3 +226,23 @@ async def test_a_run_that_is_cancelled_cancels_its_work() -> None:
         await settle()
     assert work._gates[0].cancelled()
     assert not lanes.busy
+
+
+async def test_what_trickles_in_while_one_lane_works_is_merged_and_much_of_it_gets_a_lane_of_its_own() -> None:
+    work = Work()
+    lanes = Lanes(2, 16, work)
+    async with running(lanes):
+        for partition in range(2):
+            await lanes.put(batch(partition, 0))
+            await settle()
+        assert work.begun == [[(0, 0)]]
+        await lanes.put(batch(2, 0))
+        await settle()
+        assert work.begun == [[(0, 0)], [(1, 0), (2, 0)]]
+        await lanes.put(batch(3, 0))
+        work.let_go(0)
+        await settle()
+        assert len(work.begun) == 2
+        work.let_go(1)
+        await settle()
+        assert work.begun[2:] == [[(3, 0)]]
