@@ -37,7 +37,7 @@ def main() -> int:
     chosen = options.only or (SCENARIOS if options.full else QUICK_ONES)
     try:
         with terminate_like_interrupt(), laboratory(FULL if options.full else QUICK) as lab:
-            results = found(lab, asyncio.run(_run(lab, chosen)))
+            results = found(lab, asyncio.run(_run(lab, chosen, write_docs=options.write_docs)))
     except Failure as failure:
         report(failure)
         return failure.code
@@ -45,19 +45,19 @@ def main() -> int:
         note("stopped; nothing was written")
         return FAILED
     _tell(results, options.output)
-    if options.write_docs:
-        write_document(results)
     missed = [requirement for requirement in results.requirements if not requirement.met]
     return 1 if missed and options.require else 0
 
 
-async def _run(lab: Lab, chosen: Iterable[str]) -> list[Section]:
+async def _run(lab: Lab, chosen: Iterable[str], *, write_docs: bool) -> list[Section]:
     sections = []
     for name in chosen:
         begun = monotonic()
         lab.say(f"— {name}")
         sections.append(await SCENARIOS[name](lab))
         lab.say(f"{name} took {monotonic() - begun:.0f} s")
+        if write_docs:  # now: what comes later may fail
+            write_document(found(lab, sections[-1:]))
     return sections
 
 

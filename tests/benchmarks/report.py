@@ -17,7 +17,8 @@ from tests.benchmarks.lab import Lab
 from tests.benchmarks.results import Cell, Requirement, Results, Section, Table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
+"""Around the results of each scenario in the document."""
 _WIDTH = 200
 
 
@@ -81,24 +82,26 @@ def shown(cell: Cell) -> str | None:
 
 
 def write_document(results: Results, document: Path = DOCUMENT) -> None:
-    """Put the results between the marks of the document, in place of earlier ones. Raises ValueError without marks."""
+    """Put each section between its marks in the document, in place of what was there. Raises ValueError without marks."""
     text = document.read_text("utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{document} must have the marks {BEGIN} and {END} once each")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    lines = "\n".join(_markdown(results))
-    document.write_text(f"{before}{BEGIN}\n{lines}\n{END}{after}", "utf-8")
+    for section in results.sections:
+        begin, end = BEGIN.format(section.name), END.format(section.name)
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"{document} must have the marks {begin} and {end} once each")
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        lines = "\n".join(_markdown(results, section))
+        text = f"{before}{begin}\n{lines}\n{end}{after}"
+    document.write_text(text, "utf-8")
 
 
-def _markdown(results: Results) -> Iterator[str]:
+def _markdown(results: Results, section: Section) -> Iterator[str]:
     where = ", ".join(f"{name} {fact}" for name, fact in results.machine.items())
     yield f"Measured {results.begun}, mixed backlog of {results.records:,} records; {where}.\n"
-    if results.requirements:
-        yield from _markdown_table(required(results.requirements))
-    for section in results.sections:
-        for table in section.tables:
-            yield from _markdown_table(table)
+    if section.requirements:
+        yield from _markdown_table(required(section.requirements))
+    for table in section.tables:
+        yield from _markdown_table(table)
 
 
 def _markdown_table(table: Table) -> Iterator[str]:

@@ -61,11 +61,12 @@ def test_json_has_all_that_was_found_and_every_verdict() -> None:
 
 def test_the_document_gets_the_results_between_its_marks_and_keeps_the_rest(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
-    document.write_text(f"# Before\n{BEGIN}\nold figures\n{END}\nafter\n")
+    begin, end = BEGIN.format("one"), END.format("one")
+    document.write_text(f"# Before\n{begin}\nold figures\n{end}\nafter\n")
     write_document(RESULTS, document)
     text = document.read_text()
-    assert text.startswith(f"# Before\n{BEGIN}\n")
-    assert text.endswith(f"\n{END}\nafter\n")
+    assert text.startswith(f"# Before\n{begin}\n")
+    assert text.endswith(f"\n{end}\nafter\n")
     assert "old figures" not in text
     assert "| us | 12,346 |" in text
     assert "| them | – |" in text
