@@ -82,7 +82,7 @@ def shown(cell: Cell) -> str | None:
 
 
 def write_document(results: Results, document: Path = DOCUMENT) -> None:
-    """Put each section between its marks in the document, in place of what was there. Raises ValueError without marks."""
+    """Put each section between its marks in the document, in place of another. Raises ValueError without marks."""
     text = document.read_text("utf-8")
     for section in results.sections:
         begin, end = BEGIN.format(section.name), END.format(section.name)
