@@ -85,6 +85,7 @@ class EmailSubjects(View):
     """Keeps the counters of campaigns, templates and sequences, and the status of sequences."""
 
     name = "email_subjects"
+    least_rest = 0.25
 
     async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
         """Bring the subjects that are marked to what was counted; one without a row is passed over."""

@@ -36,6 +36,7 @@ class Dashboards:
     """The view `dashboards`: one row for each event to which any fact belongs."""
 
     name = "dashboards"
+    least_rest = 0.25  # every event of a busy organiser is stale at any moment, and nobody reads faster
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -42,6 +42,7 @@ class LeadScores:
     """
 
     name = "lead_scores"
+    least_rest = 0.0
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules

@@ -39,6 +39,9 @@ SILENCE = 20
 STANDBY_INTERVAL = 2.0
 BLOCKED_TOPIC_PAUSE = 10.0
 """Seconds until a topic that could not be written to is tried again."""
+LONGEST_REST = 0.05
+"""Seconds that it rests at most after a round that was not full: a transaction has its price, however little is in it,
+and the broker ends one only a little after it has said so."""
 LARGEST_RECORD = 8 * 1024 * 1024
 LARGEST_SHARED_BATCH = 16 * 1024
 """Bytes; a larger record is alone in its batch, so that it is to blame when a broker refuses that."""
@@ -100,9 +103,12 @@ class Relay:
             log.info("relay_active")
             self._metrics.active.set(1)
             while True:
+                began = time.monotonic()
                 sent = await self.round(connection, producer, namespace)
                 if not sent:
                     await self._bell.wait(self._settings.poll_interval)
+                elif sent < self._settings.relay_records:
+                    await asyncio.sleep(min(LONGEST_REST, time.monotonic() - began))
         finally:
             await producer.stop()
 

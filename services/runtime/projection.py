@@ -47,6 +47,8 @@ class View(Protocol):
     """What a service brings: how stale keys become right."""
 
     name: str
+    least_rest: float
+    """Seconds between two sweeps at least: a fraction of a second where much moves what only people look at."""
 
     async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
         """Bring the rows of `keys` up to date with the facts, and return what to tell.
@@ -70,15 +72,15 @@ class Projection:
     async def run(self, bell: Bell) -> None:
         """Sweep the shards whenever the bell rings, and now and then without; wait out transient faults.
 
-        After a sweep it rests for as long as that took, at most LONGEST_REST: the busier the service, the more marks
-        collapse into one computation, and half of the time is left to intake. An idle one answers at once. Raises
-        what is nobody's fault but ours (`Fault.STOP`).
+        After a sweep it rests for as long as that took, at most LONGEST_REST and at least as long as its view says: the
+        busier the service, the more marks collapse into one computation, and half of the time is left to intake. An
+        idle one answers at once. Raises what is nobody's fault but ours (`Fault.STOP`).
         """
         while True:
             began = time.monotonic()
             rounds: int = await patiently(self._passing)(self.sweep)
             if rounds:
-                await asyncio.sleep(min(LONGEST_REST, time.monotonic() - began))
+                await asyncio.sleep(max(self._view.least_rest, min(LONGEST_REST, time.monotonic() - began)))
             else:
                 await bell.wait(self._settings.poll_interval)
 

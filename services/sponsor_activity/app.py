@@ -39,6 +39,7 @@ class ProposalViews(View):
     """Keeps `sponsor_proposals.total_views` at what was counted, also before the proposal had a row."""
 
     name = "proposal_views"
+    least_rest = 0.25
 
     async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
         """Write the totals of the proposals that are marked; nothing is told to anyone."""

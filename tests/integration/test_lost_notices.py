@@ -23,6 +23,7 @@ class Noting:
     """A view that only notes which keys are stale."""
 
     name = "lead_scores"
+    least_rest = 0.0
 
     def __init__(self) -> None:
         self.found: asyncio.Queue[str] = asyncio.Queue()

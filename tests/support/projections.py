@@ -26,6 +26,7 @@ class Scripted:
     """A view that keeps what it is given, and fails on some keys."""
 
     name: str = VIEW
+    least_rest: float = 0.0
     failing: set[str] = field(default_factory=set)
     error: Exception = field(default_factory=ZeroDivisionError)
     rounds: list[list[str]] = field(default_factory=list)
