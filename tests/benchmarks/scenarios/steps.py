@@ -26,7 +26,7 @@ from services.runtime.health import Pulse
 from services.runtime.metrics import ServiceMetrics
 from services.runtime.projection import Projection
 from services.runtime.records import Record
-from services.runtime.service import Service, Tools
+from services.runtime.service import Service, Tools, collect_seldom
 from tests.benchmarks.checks import check
 from tests.benchmarks.contenders import limit, product
 from tests.benchmarks.lab import Database, Lab
@@ -73,6 +73,7 @@ async def _intake(lab: Lab, database: Database, service: str) -> list[Step]:
     processor, clock = time.process_time() - processor, time.perf_counter() - clock
     fetched = Spent(processor, meter.read().since(servers).kafka, clock)
     side = await limit.prepare(service, settings)
+    collect_seldom()  # as a service does
     with account() as statements:
         processor, clock = time.thread_time(), time.perf_counter()
         await side.drain()

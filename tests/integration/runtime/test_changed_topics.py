@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.topics import apply_topics
 from services.runtime import positions
-from services.runtime.database import Connection
+from services.runtime.database import Connection, fetch_one
 from services.runtime.settings import Settings
 from tests.support.consuming import DEADLINE, SERVICE, consumer, notes, publish, until_stored
 from tests.support.crm import add_sponsor
@@ -64,8 +64,7 @@ async def test_records_that_retention_eats_under_a_running_consumer_are_counted_
 
         deadline, gap, settled = time.monotonic() + DEADLINE, None, False
         while not gap or not settled:  # the gap is counted once the position is committed
-            row = await connection.fetchrow(_POSITION)
-            assert row is not None
+            row = await fetch_one(connection, _POSITION)
             settled = row["stopped_reason"] is not None if policy == "stop" else row["next_offset"] == 407
             gap = metrics.registry.get_sample_value("eventos_offset_gap_records_total", {"service": SERVICE})
             assert time.monotonic() < deadline, row
