@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from psutil import Process
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.output import Failure
@@ -25,7 +26,7 @@ from services.operator.processes import SERVICES, Fleet
 from services.operator.standing import INTAKE_TOPICS
 from tests.benchmarks.draining import pids
 from tests.benchmarks.lab import Backlog, Database, Lab
-from tests.benchmarks.meters import Reading
+from tests.benchmarks.meters import Reading, processor_seconds
 from tests.benchmarks.results import Requirement, Section, Table
 from tests.benchmarks.scenarios.probes import LOOK, LOOK_BY_KEY, SOURCE, STAGES, Watch, clients
 from tests.benchmarks.workload import AS_OF
@@ -61,6 +62,7 @@ class Found:
     times: Sequence[Sequence[float]]
     resting: Mapping[str, float]
     busy: Mapping[str, float]
+    by_service: Mapping[str, float]
 
 
 async def run(lab: Lab) -> Section:
@@ -70,7 +72,7 @@ async def run(lab: Lab) -> Section:
     at_busy, at_calm = await _measure(lab, busy), await _measure(lab, calm)
     return Section(
         "latency",
-        tables=[_table(at_busy), _table(at_calm), _processors_table([at_busy, at_calm])],
+        tables=[_table(at_busy), _table(at_calm), _processors_table([at_busy, at_calm]), _services_table([at_busy, at_calm])],
         requirements=[
             *(
                 _required(busy, 99, stage, found, goal)
@@ -103,13 +105,14 @@ async def _measure(lab: Lab, load: Load) -> Found:
             await asyncio.sleep(STILL)
             resting = meter.read()
             await asyncio.sleep(STILL)
-            before, own = meter.read(), process_time()
+            before, own, each = meter.read(), process_time(), _by_service(fleet)
             async with asyncio.TaskGroup() as group:
                 watching = [group.create_task(watch.look(database)), group.create_task(watch.read(consumer))]
                 lab.say(f"publishing {load.rate} events/s for {load.seconds:.0f} s")
                 await _publish(database, load, sponsors, producer, watch, fleet)
                 await watch.finish()
                 spent, own = meter.read().since(before), process_time() - own
+                each = {service: (now - each[service]) / spent.seconds for service, now in _by_service(fleet).items()}
                 for task in watching:
                     task.cancel()
     begun = min(probe.published for probe in watch.probes.values()) + load.warm_up
@@ -119,8 +122,15 @@ async def _measure(lab: Lab, load: Load) -> Found:
         for stage in range(len(STAGES))
     ]
     return Found(
-        load, times, _processors(before.since(resting)), _processors(spent) | {"measurement": own / spent.seconds}
+        load, times, _processors(before.since(resting)), _processors(spent) | {"measurement": own / spent.seconds}, each
     )
+
+
+def _by_service(fleet: Fleet) -> dict[str, float]:
+    """Seconds of processor that each service has spent."""
+    return {
+        child.service: processor_seconds([Process(pid)]) for child, pid in zip(fleet.children, pids(fleet), strict=True)
+    }
 
 
 def _processors(spent: Reading) -> dict[str, float]:
@@ -193,6 +203,14 @@ def _processors_table(loads: Sequence[Found]) -> Table:
         ["#events/s", *(f"#{name}" for name in names)],
         [[rate, *(used.get(name, 0.0) for name in names)] for rate, used in rows],
         note="six services, one process each; with all of the warming up",
+    )
+
+
+def _services_table(loads: Sequence[Found]) -> Table:
+    return Table(
+        "of them by each service",
+        ["#events/s", *(f"#{name}" for name in loads[0].by_service)],
+        [[found.load.rate, *found.by_service.values()] for found in sorted(loads, key=_rate)],
     )
 
 
