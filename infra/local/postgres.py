@@ -27,7 +27,8 @@ SUPERUSER = "postgres"
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET_PATH = 103  # bytes, of the smallest system
 
-# Above the embedded defaults, for batches of thousands of rows: fewer checkpoints, more ledger in memory.
+# Above the embedded defaults, for batches of thousands of rows: fewer checkpoints, more ledger in memory, and the
+# queues (stale_marks, outbox) cleared of what was taken before they grow: two looks apart is as much as they hold.
 # fsync and synchronous_commit stay on.
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -35,6 +36,7 @@ SETTINGS: Mapping[str, str] = {
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
+    "autovacuum_naptime": "10s",
     "random_page_cost": "1.1",
     "jit": "off",
     "timezone": "UTC",

@@ -1,16 +1,8 @@
--- name: create_batch_messages
--- A batch's states are shipped once, into a table of the session's own, and read from there by plain SQL.
-CREATE TEMPORARY TABLE IF NOT EXISTS batch_messages (LIKE email_messages) ON COMMIT DELETE ROWS
-
--- name: clear_batch_messages
--- A batch ships twice: what it tells of all its messages, then the joined states of those known before.
-DELETE FROM batch_messages
-
 -- name: add_messages
 -- Insert the messages not known yet, in key order, and say which they were. One that another transaction is
 -- inserting is waited for, and is known then.
 INSERT INTO email_messages
-SELECT * FROM batch_messages ORDER BY message_id
+SELECT * FROM :rows ORDER BY message_id
 ON CONFLICT (message_id) DO NOTHING
 RETURNING message_id
 
@@ -42,7 +34,7 @@ SET
     clicked_at = told.clicked_at, replied_at = told.replied_at,
     bounced_at = told.bounced_at, hard_bounced_at = told.hard_bounced_at,
     complained_at = told.complained_at, unsubscribed_at = told.unsubscribed_at
-FROM batch_messages AS told
+FROM :rows AS told
 WHERE known.message_id = told.message_id
 
 -- name: add_subject_counts
@@ -59,15 +51,6 @@ DELETE FROM agent_sales_activities AS activity
 USING unnest($1::uuid[], $2::timestamptz[]) AS obsolete (id, created_at)
 WHERE activity.id = obsolete.id AND activity.created_at = obsolete.created_at
 
--- name: create_batch_activities
--- A batch's activities, shipped as its states are.
-CREATE TEMPORARY TABLE IF NOT EXISTS batch_activities ON COMMIT DELETE ROWS AS
-SELECT
-    id, created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
-    input_data, output_data, status, required_human_review, escalation_reason
-FROM agent_sales_activities
-WITH NO DATA
-
 -- name: write_activities
 -- Insert activities or update them in place. Intake has checked the sponsor and event that a fact names, but the
 -- message may have others from older facts; where they were deleted since, the activity went with them. Says which
@@ -79,7 +62,7 @@ INSERT INTO agent_sales_activities AS stored (
 SELECT
     activity.id, activity.created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
     input_data, output_data, activity.status, required_human_review, escalation_reason
-FROM batch_activities AS activity
+FROM :rows AS activity
 JOIN sponsors ON sponsors.id = activity.sponsor_id
 LEFT JOIN events ON events.id = activity.event_id
 WHERE events.id IS NOT DISTINCT FROM activity.event_id

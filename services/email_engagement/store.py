@@ -7,6 +7,7 @@ from typing import Any
 from contracts.envelope import Event
 from services.email_engagement.domain import Activity, MessageState, SubjectKey
 from services.runtime.database import Connection
+from services.runtime.shipping import Shipment
 from services.runtime.sql import load_queries
 
 QUERIES = load_queries(__package__)
@@ -34,8 +35,7 @@ def _fact(event: Event[Any]) -> tuple[Any, ...]:
 
 async def add_messages(connection: Connection, states: Sequence[MessageState]) -> set[str]:
     """Insert the messages that are not known yet and return their ids; known ones stay as they are."""
-    await _stage_messages(connection, states)
-    return {row[0] for row in await connection.fetch(QUERIES["add_messages"])}
+    return {row[0] for row in await Shipment(connection, "batch_message", states).fetch(QUERIES["add_messages"])}
 
 
 async def lock_messages(connection: Connection, message_ids: Sequence[str]) -> dict[str, MessageState]:
@@ -49,14 +49,7 @@ async def lock_messages(connection: Connection, message_ids: Sequence[str]) -> d
 async def update_messages(connection: Connection, states: Sequence[MessageState]) -> None:
     """Write the new states of messages that are locked."""
     if states:
-        await connection.execute(QUERIES["clear_batch_messages"])
-        await _stage_messages(connection, states)
-        await connection.execute(QUERIES["update_messages"])
-
-
-async def _stage_messages(connection: Connection, states: Sequence[MessageState]) -> None:
-    await connection.execute(QUERIES["create_batch_messages"])
-    await connection.copy_records_to_table("batch_messages", records=states, columns=MessageState._fields)
+        await Shipment(connection, "batch_message", states).fetch(QUERIES["update_messages"])
 
 
 async def add_subject_counts(connection: Connection, counts: Mapping[SubjectKey, int], shard: int) -> None:
@@ -77,9 +70,8 @@ async def write_activities(connection: Connection, activities: Sequence[Activity
     """Insert activities, or bring those that are there to what they are now; return the ids of those written."""
     if not activities:
         return set()
-    await connection.execute(QUERIES["create_batch_activities"])
-    await connection.copy_records_to_table("batch_activities", records=activities, columns=Activity._fields)
-    return {row[0] for row in await connection.fetch(QUERIES["write_activities"])}
+    rows = await Shipment(connection, "batch_activity", activities).fetch(QUERIES["write_activities"])
+    return {row[0] for row in rows}
 
 
 async def ensure_month(connection: Connection, month: date) -> None:

@@ -20,7 +20,7 @@ from services.runtime.projection import Key
 from services.runtime.service import Parts, Service, Tools, repeatedly
 from services.runtime.wake import wake
 
-SPONSORS_AT_ONCE = 500
+SPONSORS_AT_ONCE = 200
 """Sponsors whose facts are in memory at once; the runtime hands over all that is stale in a shard."""
 
 DAY_CHECK_INTERVAL = 5.0
@@ -94,7 +94,8 @@ class LeadScores:
         engaged = {s: engagement(all_counts(counts[s]), day, self._rules).points for s in sponsors}
 
         gone = sorted(before.keys() - after.keys())
-        await store.write_leads(connection, after, before)
+        await store.insert_leads(connection, {pair: found for pair, found in after.items() if pair not in before})
+        await store.update_leads(connection, {pair: found for pair, found in after.items() if pair in before})
         await store.delete_leads(connection, gone)
         await store.update_engagement(connection, engaged)
         told = (changed(pair, before.get(pair), current) for pair, current in after.items())

@@ -1,8 +1,9 @@
 -- Named queries of lead_scoring; store.py has one function for each.
 
 -- name: hold_day
--- Keep the day as it is until this transaction ends. A statement of its own: what is read after it is settled.
-SELECT pg_advisory_xact_lock_shared(hashtextextended('lead_scoring.as_of', 0));
+-- Keep the day as it is until this transaction ends, and say which it is. A statement of its own: what is read after it
+-- is settled.
+SELECT hold_day();
 
 -- name: read_day
 -- The UTC day at whose end scores stand.
@@ -95,25 +96,14 @@ SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority
 FROM unnest($3::uuid[]) AS k (sponsor_id)
 JOIN sponsor_lead_scores l USING (sponsor_id);
 
--- name: create_batch_leads
--- A round's leads are shipped once, into a table of the session's own; those with an id have no row yet.
-CREATE TEMPORARY TABLE IF NOT EXISTS batch_leads (
-    id uuid, sponsor_id uuid, event_id uuid, score integer, priority text, conversion_probability text,
-    recommended_actions text, insights text
-) ON COMMIT DELETE ROWS;
-
--- name: clear_batch_leads
--- A round ships more than once when it has many sponsors.
-DELETE FROM batch_leads;
-
 -- name: insert_leads
 -- New leads, in the order of their keys. A sponsor or event that was deleted since it was read gets no row; one that
 -- is there stays until the row is.
 WITH present AS MATERIALIZED (
     SELECT kind, id
     FROM lock_references(
-        ARRAY(SELECT sponsor_id FROM batch_leads WHERE id IS NOT NULL),
-        ARRAY(SELECT event_id FROM batch_leads WHERE id IS NOT NULL)
+        ARRAY(SELECT sponsor_id FROM :rows),
+        ARRAY(SELECT event_id FROM :rows)
     )
 )
 INSERT INTO sponsor_lead_scores (
@@ -121,9 +111,8 @@ INSERT INTO sponsor_lead_scores (
 )
 SELECT k.id, k.sponsor_id, k.event_id, k.score, k.priority, k.conversion_probability::numeric,
        k.recommended_actions::jsonb, k.insights::jsonb, now()
-FROM batch_leads k
-WHERE k.id IS NOT NULL
-  AND ('sponsor', k.sponsor_id) IN (SELECT kind, id FROM present)
+FROM :rows k
+WHERE ('sponsor', k.sponsor_id) IN (SELECT kind, id FROM present)
   AND ('event', k.event_id) IN (SELECT kind, id FROM present)
 ORDER BY k.sponsor_id, k.event_id;
 
@@ -132,8 +121,7 @@ ORDER BY k.sponsor_id, k.event_id;
 WITH k AS MATERIALIZED (
     SELECT sponsor_id, event_id, score, priority, conversion_probability::numeric, recommended_actions::jsonb,
            insights::jsonb
-    FROM batch_leads
-    WHERE id IS NULL
+    FROM :rows
 )
 UPDATE sponsor_lead_scores l
 SET score = k.score,

@@ -1,7 +1,8 @@
 """One function per named query of lead_scoring; each takes the connection whose transaction it belongs to."""
 
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,19 +12,16 @@ from contracts.names import name_uuid
 from services.lead_scoring.domain import Count, Lead, Pair, Standing
 from services.lead_scoring.fit import Event, Proposal, Sponsor, exact_similarity_points, similarity_points
 from services.runtime.database import Connection
+from services.runtime.shipping import Shipment
 from services.runtime.sql import load_queries
 
 QUERIES = load_queries(__package__)
 
-_LEAD_COLUMNS = (
-    "id", "sponsor_id", "event_id", "score", "priority", "conversion_probability", "recommended_actions", "insights",
-)  # fmt: skip
-
 
 async def hold_day(connection: Connection) -> date | None:
     """Return the UTC day at whose end scores stand, which does not move before this transaction ends."""
-    await connection.execute(QUERIES["hold_day"])
-    return await read_day(connection)
+    day: date | None = await connection.fetchval(QUERIES["hold_day"])
+    return day
 
 
 async def read_day(connection: Connection) -> date | None:
@@ -127,24 +125,23 @@ async def read_standings(
     return {(sponsor, event): Standing(score, priority) for sponsor, event, score, priority in rows}
 
 
-async def write_leads(connection: Connection, leads: Mapping[Pair, Lead], known: Container[Pair]) -> None:
-    """Write the rows of these pairs: insert those that are not `known` to have one, change those that differ.
+async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
+    """Insert the rows of these pairs, which have none. A row's id follows from its pair: one made again is the same."""
+    if leads:
+        rows = [(name_uuid(UUID(pair[0]), pair[1]), *_row(pair, lead)) for pair, lead in leads.items()]
+        await Shipment(connection, "batch_lead", rows).fetch(QUERIES["insert_leads"])
 
-    A row's id follows from its pair: one made again is the same.
-    """
-    rows = [
-        (
-            None if pair in known else name_uuid(UUID(pair[0]), pair[1]), *pair, lead.score, lead.priority,
-            str(lead.conversion_probability), _json(lead.recommended_actions), _json(lead.insights),
-        )
-        for pair, lead in leads.items()
-    ]  # fmt: skip
-    if rows:
-        await connection.execute(QUERIES["create_batch_leads"])
-        await connection.execute(QUERIES["clear_batch_leads"])
-        await connection.copy_records_to_table("batch_leads", records=rows, columns=_LEAD_COLUMNS)
-        await connection.execute(QUERIES["insert_leads"])
-        await connection.execute(QUERIES["update_leads"])
+
+async def update_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
+    """Bring the rows of these pairs to what they are now, where they differ."""
+    if leads:
+        rows = [(None, *_row(pair, lead)) for pair, lead in leads.items()]
+        await Shipment(connection, "batch_lead", rows).fetch(QUERIES["update_leads"])
+
+
+def _row(pair: Pair, lead: Lead) -> tuple[Any, ...]:
+    probability = str(lead.conversion_probability)
+    return *pair, lead.score, lead.priority, probability, _json(lead.recommended_actions), _json(lead.insights)
 
 
 async def delete_leads(connection: Connection, pairs: Collection[Pair]) -> None:

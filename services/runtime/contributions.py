@@ -6,12 +6,10 @@ from functools import cache
 from contracts.lead_signals import LEAD_SIGNALS
 from services.runtime.database import Connection
 from services.runtime.effects import CounterKey, Derived, Effects, Mark
+from services.runtime.shipping import Shipment
 from services.runtime.sql import load_queries
 
 queries = load_queries(__package__)
-
-
-_SIGNAL_COLUMNS = ("sponsor_id", "event_id", "signal", "day", "n")
 
 
 async def write_effects(connection: Connection, service: str, effects: Effects, shard: int) -> set[str]:
@@ -22,9 +20,7 @@ async def write_effects(connection: Connection, service: str, effects: Effects, 
     """
     stale = {mark.projection for mark in effects.marks}
     if signals := [(*key, n) for key, n in effects.signals.items() if n]:
-        await connection.execute(queries["create_batch_signals"])
-        await connection.copy_records_to_table("batch_signals", records=signals, columns=_SIGNAL_COLUMNS)
-        await connection.execute(_into_own_partition("add_signals", service))
+        await Shipment(connection, "batch_signal", signals).fetch(_into_own_partition("add_signals", service))
         stale.add("lead_scores")
     if counters := [key for key, n in effects.counters.items() if n]:
         await _add_counters(connection, service, counters, effects, shard)

@@ -9,7 +9,7 @@ from contracts.envelope import Event, Refused
 from contracts.refusals import Reason
 from contracts.topics import DEAD_LETTERS, Topic
 from services.runtime.database import Connection
-from services.runtime.ledger import References, Verdict
+from services.runtime.ledger import Judgement, References
 from services.runtime.records import Item, Record, appended_at
 from services.runtime.sql import load_queries
 
@@ -23,7 +23,7 @@ Headers = list[tuple[str, str | None]]
 
 
 async def write(
-    connection: Connection, service: str, topic: Topic, items: Sequence[Item], verdicts: Sequence[Verdict],
+    connection: Connection, service: str, topic: Topic, items: Sequence[Item], judgement: Judgement,
     references: References,
 ) -> int:  # fmt: skip
     """Store the refused records of a batch and put them in the outbox; return how many there were.
@@ -31,7 +31,7 @@ async def write(
     An identity that is applied, or turns out to have been, resolves the letters that it left: those of earlier
     batches here, those earlier in this batch by being born resolved.
     """
-    open_letters = await connection.fetch(queries["open_letters"])
+    verdicts, open_letters = judgement
     if not open_letters and not any(isinstance(verdict, Refused) for verdict in verdicts):
         return 0
     settled = {
@@ -39,7 +39,7 @@ async def write(
         for index, (item, verdict) in enumerate(zip(items, verdicts, strict=True))
         if isinstance(item.decoded, Event) and not isinstance(verdict, Refused)
     }
-    if closed := [id_ for id_, source, identity in open_letters if (source, identity) in settled]:
+    if closed := [letter.id for letter in open_letters if (letter.source, letter.identity) in settled]:
         await connection.execute(queries["resolve_letters"], closed)
     letters = [
         _row(service, topic, item, verdict, references, resolved=_later(settled, verdict, index))

@@ -174,14 +174,15 @@ class Intake:
                 fresh = self._beyond(fence, items, follows)
                 if not fresh:
                     return _stopped(fence.values())
-                verdicts = await ledger.judge(connection, self._service, fresh, self._handler.references)
+                judgement = await ledger.judge(connection, self._service, fresh, self._handler.references)
+                verdicts = judgement.verdicts
                 tallies = self._tally(fence, fresh, verdicts)
                 applied = [verdict for verdict in verdicts if isinstance(verdict, Event)]
                 shard = min((item.record.partition for item in fresh), default=0)
                 effects = await self._handler.apply(connection, applied, shard) if applied else Effects()
                 marked = await write_effects(connection, self._service, effects, shard)
                 letters = await dead_letters.write(
-                    connection, self._service, self._topic, fresh, verdicts, self._handler.references
+                    connection, self._service, self._topic, fresh, judgement, self._handler.references
                 )
                 settled = await positions.advance(
                     connection, self._consumer, self._topic_name, tallies, self._settings.refused_in_row_limit

@@ -5,12 +5,13 @@ Judging a batch gives each record its verdict: an event to apply, a duplicate, o
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.envelope import Event, Refused
 from contracts.refusals import Reason
-from services.runtime.database import Connection, fetch_one
+from services.runtime.database import Connection
 from services.runtime.records import Item
+from services.runtime.shipping import Shipment
 from services.runtime.sql import load_queries
 
 queries = load_queries(__package__)
@@ -27,14 +28,26 @@ References = Callable[[Event[Any]], tuple[str | None, str | None]]
 Place = tuple[int, int]
 """(partition, offset) of a record."""
 
-_STAGED = ("identity", "source", "id", "content_hash", "partition", "record_offset")
+
+class OpenLetter(NamedTuple):
+    """A dead letter of an identity, that nobody has settled."""
+
+    id: int
+    source: str
+    identity: str
 
 
-async def judge(connection: Connection, service: str, items: Sequence[Item], references: References) -> list[Verdict]:
-    """Give each item its verdict, in their order, and claim in the ledger the identity of each event to apply.
+class Judgement(NamedTuple):
+    """The verdict on each item, in their order, and the open letters of their identities."""
 
-    Rows of sponsors and events that are referred to stay locked against deletion until the transaction ends. The
-    batch's identities stay staged in batch_identities until then.
+    verdicts: list[Verdict]
+    letters: list[OpenLetter]
+
+
+async def judge(connection: Connection, service: str, items: Sequence[Item], references: References) -> Judgement:
+    """Give each item its verdict, and claim in the ledger the identity of each event to apply.
+
+    Rows of sponsors and events that are referred to stay locked against deletion until the transaction ends.
     """
     verdicts: list[Verdict] = [item.decoded for item in items]
     events = {i: verdict for i, verdict in enumerate(verdicts) if isinstance(verdict, Event)}
@@ -48,18 +61,25 @@ async def judge(connection: Connection, service: str, items: Sequence[Item], ref
     places = {
         identity: (items[index].record.partition, items[index].record.offset) for identity, index in first.items()
     }
-    claimed = await _claim(
-        connection, service, [(identity, events[i], *places[identity]) for identity, i in first.items()]
-    )
+    if not places:
+        return Judgement(verdicts, [])
+    staged = [
+        (identity, events[i].source, events[i].id, events[i].content_hash, *places[identity])
+        for identity, i in first.items()
+    ]
+    shipment = Shipment(connection, "batch_identity", staged)
+    (claim,) = await shipment.fetch(queries["claim_identities"], service)
+    letters = [OpenLetter(*letter) for letter in claim["letters"]]
+    claimed = set(zip(claim["partitions"], claim["offsets"], strict=True))
     if len(claimed) == len(events):
-        return verdicts
+        return Judgement(verdicts, letters)
 
-    applied = await _applied(connection)
+    applied = await _applied(shipment)
     for index, identity in identities.items():
         place = places[identity]
         if index != first[identity] or place not in claimed:
             verdicts[index] = _again(events[index], applied[place])
-    return verdicts
+    return Judgement(verdicts, letters)
 
 
 def _again(event: Event[Any], applied_hash: bytes) -> Verdict:
@@ -94,26 +114,10 @@ def _unknown(event: Event[Any], reason: Reason, field: str, noun: str) -> Refuse
     return Refused(reason, detail, event.source, event.id, event.type)
 
 
-async def _claim(
-    connection: Connection, service: str, staged: Sequence[tuple[str, Event[Any], int, int]]
-) -> set[Place]:
-    """Stage these identities, claim those that are new, in key order; return the places of their records."""
-    await connection.execute(queries["create_batch_identities"])
-    if not staged:
-        return set()
-    rows = [
-        (identity, event.source, event.id, event.content_hash, partition, offset)
-        for identity, event, partition, offset in staged
-    ]
-    await connection.copy_records_to_table("batch_identities", records=rows, columns=_STAGED)
-    partitions, offsets = await fetch_one(connection, queries["claim_identities"], service)
-    return set(zip(partitions, offsets, strict=True))
-
-
-async def _applied(connection: Connection) -> dict[Place, bytes]:
-    """The content that stands applied under each staged identity, by the place where that was staged.
+async def _applied(shipment: Shipment) -> dict[Place, bytes]:
+    """The content that stands applied under each identity shipped, by the place of its record.
 
     A statement of its own: the one that claims sees neither its own rows nor those that made it wait.
     """
-    rows = await connection.fetch(queries["applied_identities"])
+    rows = await shipment.fetch(queries["applied_identities"])
     return {(partition, offset): content_hash for partition, offset, content_hash in rows}

@@ -123,23 +123,14 @@ class Projection:
         return True
 
     async def _take_marks(self, connection: Connection, shards: Sequence[int]) -> tuple[list[Key], set[Key]]:
-        """Take every live mark and some of the day's turn, few of those beside live ones; and parked keys now due.
-
-        Returns all of them, and which had been parked. A mark on a parked key that is not due yet is dropped: the key
-        itself will be computed when it is.
-        """
-        live = await connection.fetch(queries["take_live_marks"], self._view.name, shards)
-        self._metrics.event_age.observe("view", [row["oldest"] for row in live])
-        limit = self._settings.background_keys
-        if live:
-            limit = -(-limit // BACKGROUND_BESIDE_LIVE)
-        rows = live + await connection.fetch(queries["take_background_marks"], self._view.name, shards, limit)
-        taken = {Key(row["kind"], row["key"], row["other"]) for row in rows}
-        parked = await connection.fetch(queries["parked_keys"], self._view.name, shards)
-        is_due = {Key(row["kind"], row["key"], row["other"]): row["due"] for row in parked}
-        retried = {key for key, due in is_due.items() if due}
-        keys = (taken - is_due.keys()) | retried
-        return sorted(keys, key=lambda key: (key.kind, key.key, key.other or "")), retried
+        """Take what is to be computed in these shards, in order; return the keys, and which had been parked."""
+        most = self._settings.background_keys
+        rows = await connection.fetch(
+            queries["take_marks"], self._view.name, shards, most, -(-most // BACKGROUND_BESIDE_LIVE)
+        )
+        self._metrics.event_age.observe("view", [row["oldest"] for row in rows if row["oldest"] is not None])
+        keys = [Key(row["kind"], row["key"], row["other"]) for row in rows]
+        return keys, {key for key, row in zip(keys, rows, strict=True) if row["retried"]}
 
     async def _project(self, connection: Connection, keys: Sequence[Key], retried: set[Key]) -> list[Derived]:
         """Project `keys`, or the halves of them; a key that fails alone is parked and in nobody's way."""

@@ -56,28 +56,37 @@ SELECT partition
 SELECT kind, id::text
   FROM lock_references($1::uuid[], $2::uuid[])
 
--- name: create_batch_identities
--- A batch's identities are shipped once, into a table of the session's own, and read from there by plain SQL.
-CREATE TEMPORARY TABLE IF NOT EXISTS batch_identities (
-    identity uuid, source text, id text, content_hash bytea, partition integer, record_offset bigint
-) ON COMMIT DELETE ROWS
+-- name: create_shipment
+-- What is too much to go along with a statement is copied here, to be read from there by several.
+CREATE TEMPORARY TABLE IF NOT EXISTS :rows (LIKE :shape) ON COMMIT DELETE ROWS
+
+-- name: clear_shipment
+-- A transaction may ship more than once.
+DELETE FROM :rows
 
 -- name: claim_identities
--- Claim the identities that are new, in key order, so that two batches never wait for each other crosswise.
+-- Claim the identities that are new, in key order, so that two batches never wait for each other crosswise. Beside the
+-- places of their records, returns the open letters of all, save those that say with what they conflict.
 WITH claimed AS (
     INSERT INTO processed_events (identity, service, source, id, content_hash, partition, record_offset)
     SELECT identity, $1, source, id, content_hash, partition, record_offset
-      FROM batch_identities
+      FROM :rows
      ORDER BY identity
         ON CONFLICT (identity) DO NOTHING
- RETURNING partition, record_offset)
-SELECT COALESCE(array_agg(partition), '{}'), COALESCE(array_agg(record_offset), '{}')
+ RETURNING partition, record_offset),
+letters AS (
+    SELECT letter.id, letter.source, letter.event_identity
+      FROM :rows AS batch
+      JOIN dead_letters AS letter ON letter.source = batch.source AND letter.event_identity = batch.id
+     WHERE letter.status IN ('pending', 'requeued') AND letter.reason <> 'event_id_conflict')
+SELECT COALESCE(array_agg(partition), '{}') AS partitions, COALESCE(array_agg(record_offset), '{}') AS offsets,
+       ARRAY (SELECT (id, source, event_identity) FROM letters) AS letters
   FROM claimed
 
 -- name: applied_identities
 -- What stands applied under the batch's identities.
 SELECT batch.partition, batch.record_offset, applied.content_hash
-  FROM batch_identities AS batch
+  FROM :rows AS batch
   JOIN processed_events AS applied USING (identity)
 
 -- name: add_letter
@@ -91,13 +100,6 @@ WITH added AS (
  RETURNING key, value)
 INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
 SELECT $16, $17, key, value, $18 FROM added
-
--- name: open_letters
--- The open letters of the batch's identities, save those that say with what they conflict.
-SELECT letter.id, letter.source, letter.event_identity
-  FROM batch_identities AS batch
-  JOIN dead_letters AS letter ON letter.source = batch.source AND letter.event_identity = batch.id
- WHERE letter.status IN ('pending', 'requeued') AND letter.reason <> 'event_id_conflict'
 
 -- name: resolve_letters
 -- Close these letters: their identities are applied.
@@ -127,12 +129,6 @@ SELECT topic, '', key, value, headers
   FROM taken_up
  ORDER BY id
 
--- name: create_batch_signals
--- What a batch adds to lead signals, shipped as its identities are.
-CREATE TEMPORARY TABLE IF NOT EXISTS batch_signals (
-    sponsor_id uuid, event_id uuid, signal text, day date, n integer
-) ON COMMIT DELETE ROWS
-
 -- name: expire_letters
 -- Remove those of the oldest letters ($2 of them at most) that are older than $1 days, whatever has become of them.
 -- Their ids are in the order of their age, so that nothing else needs to be looked at.
@@ -146,10 +142,10 @@ RETURNING service, status
 -- :service.
 WITH marked AS (
     INSERT INTO stale_marks (projection, shard, kind, key, other)
-    SELECT DISTINCT 'lead_scores', shard_of(sponsor_id), 'pair', sponsor_id, event_id FROM batch_signals)
+    SELECT DISTINCT 'lead_scores', shard_of(sponsor_id), 'pair', sponsor_id, event_id FROM :rows)
 INSERT INTO lead_signals_:service AS stored (sponsor_id, event_id, signal, day, n)
 SELECT sponsor_id, event_id, signal, day, n
-  FROM batch_signals
+  FROM :rows
  ORDER BY sponsor_id, event_id, signal, day
     ON CONFLICT (sponsor_id, event_id, signal, day, service) DO UPDATE SET n = stored.n + excluded.n
 
@@ -207,37 +203,39 @@ SELECT shard
   FROM unnest($2::int[]) AS wanted (shard)
  WHERE pg_try_advisory_xact_lock(hashtext('projection ' || $1::text), shard)
 
--- name: take_live_marks
--- All that is there: many marks on one key collapse into one computation.
-WITH taken AS (
+-- name: take_marks
+-- All live marks of these shards, many on one key being one to compute; some of the day's turn, $4 at most beside live
+-- ones and $3 without; and keys that are parked, once their time has come. A mark on one that is parked for longer is
+-- dropped: the key will be computed when its time comes. The limit holds only because the choice is materialized.
+WITH live AS (
     DELETE FROM stale_marks
      WHERE projection = $1 AND shard = ANY ($2::int[]) AND priority = 0
- RETURNING kind, key, other, marked_at)
-SELECT kind, key::text, other::text, extract(epoch FROM min(marked_at))::float8 AS oldest
-  FROM taken
- GROUP BY kind, key, other
-
--- name: take_background_marks
--- Some of the day's turn. The limit holds only because the choice is materialized.
-WITH due AS MATERIALIZED (
+ RETURNING kind, key, other, marked_at),
+chosen AS MATERIALIZED (
     SELECT shard, id
       FROM stale_marks
      WHERE projection = $1 AND shard = ANY ($2::int[]) AND priority = 1
      ORDER BY id
-     LIMIT $3),
-taken AS (
+     LIMIT (SELECT CASE WHEN EXISTS (SELECT FROM live) THEN $4::bigint ELSE $3::bigint END)),
+background AS (
     DELETE FROM stale_marks
-     USING due
-     WHERE projection = $1 AND stale_marks.shard = due.shard AND priority = 1 AND stale_marks.id = due.id
- RETURNING kind, key, other)
-SELECT DISTINCT kind, key::text, other::text
-  FROM taken
-
--- name: parked_keys
--- Keys of these shards that failed, and whether their time has come again.
-SELECT kind, key::text, other::text, retry_at <= now() AS due
-  FROM parked_keys
- WHERE projection = $1 AND shard = ANY ($2::int[])
+     USING chosen
+     WHERE projection = $1 AND stale_marks.shard = chosen.shard AND priority = 1 AND stale_marks.id = chosen.id
+ RETURNING kind, key, other),
+found AS (
+    SELECT kind, key, other, marked_at, NULL::boolean AS due FROM live
+     UNION ALL
+    SELECT kind, key, other, NULL, NULL FROM background
+     UNION ALL
+    SELECT kind, key, other, NULL, retry_at <= now()
+      FROM parked_keys
+     WHERE projection = $1 AND shard = ANY ($2::int[]))
+SELECT kind, key::text, other::text, extract(epoch FROM min(marked_at))::float8 AS oldest,
+       bool_or(due) IS TRUE AS retried
+  FROM found
+ GROUP BY kind, key, other
+HAVING bool_or(due) IS NOT FALSE
+ ORDER BY kind, key, other
 
 -- name: park_key
 -- Put a key that fails aside; each further failure doubles the wait, up to an hour.

@@ -5,6 +5,7 @@ are not acknowledged to Faust: the position lives in Postgres, and what is commi
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, cast
 
@@ -29,6 +30,12 @@ Claim = Callable[[Mapping[int, int], Mapping[int, int]], Awaitable[Mapping[int, 
 
 IDLE_TICK = 10.0
 """Seconds between signs of life of a member that has nothing to fetch: aiokafka would let it drop out for good."""
+
+REST = 0.01
+"""Seconds from a fetch that brought little to the next: what comes meanwhile shares a request and a transaction. What
+comes after a silence is fetched at once."""
+WORTH_NO_REST = 500
+"""Records of one fetch that make it worth going on without a rest."""
 
 
 class Claimed:
@@ -58,6 +65,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         self._next: dict[TP, int] = {}
+        self._rested_at = 0.0
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         return consumer
@@ -69,6 +77,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's
         max_records: int | None = None,
     ) -> dict[TP, list[Any]]:
+        await asyncio.sleep(max(0.0, self._rested_at - time.monotonic()))
         try:
             fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         except NoOffsetForPartitionError:  # nor need it: where a partition begins is for the claim to say
@@ -77,6 +86,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             log.warning("offset_out_of_range", error=str(error))
             self.consumer.loop.call_soon_threadsafe(cast("Consumer", self.consumer).claim_again)
             return {}
+        if fetched and sum(map(len, fetched.values())) < WORTH_NO_REST:
+            self._rested_at = time.monotonic() + REST
         return {tp: [self._batch(tp, records)] for tp, records in fetched.items()}
 
     def _batch(self, tp: TP, records: list[Record]) -> RecordBatch:

@@ -1,5 +1,6 @@
 """Connections that keep account of each statement: time that passed, and processor time of ours and of Postgres."""
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -32,6 +33,10 @@ class Spent:
             self.client + other.client, self.server + other.server, self.clock + other.clock, self.times + other.times
         )
 
+
+_ROWS = re.compile(r"unnest\(\$\d+::\w+\[\]\)|shipped_\w+")
+_SHAPE = re.compile(r"LIKE batch_\w+")
+"""What services/runtime/shipping.py puts into statements."""
 
 Account = defaultdict[str, Spent]
 """By the name of the statement."""
@@ -101,7 +106,8 @@ def account() -> Iterator[Account]:
 
 def name_of(query: str) -> str:
     """The name that a statement has in its package's queries.sql, or its first word."""
-    return _names().get(query) or query.split()[0].rstrip(";").upper()
+    template = _SHAPE.sub("LIKE :shape", _ROWS.sub(":rows", query))
+    return _names().get(template) or query.split()[0].rstrip(";").upper()
 
 
 @cache

@@ -72,7 +72,10 @@ async def run(lab: Lab) -> Section:
     at_busy, at_calm = await _measure(lab, busy), await _measure(lab, calm)
     return Section(
         "latency",
-        tables=[_table(at_busy), _table(at_calm), _processors_table([at_busy, at_calm]), _services_table([at_busy, at_calm])],
+        tables=[
+            _table(at_busy), _table(at_calm), _processors_table([at_busy, at_calm]),
+            _services_table([at_busy, at_calm]),
+        ],
         requirements=[
             *(
                 _required(busy, 99, stage, found, goal)
