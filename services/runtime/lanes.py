@@ -9,6 +9,9 @@ from services.runtime.records import RecordBatch
 WORTH_A_CALL = 8
 """While a lane works, another begins when the records that wait are this part of a call's limit."""
 
+FETCHED_TOGETHER = 0.01
+"""Seconds within which batches of one fetch come, one behind the other; a lane waits for all of them."""
+
 Work = Callable[[Sequence[RecordBatch]], Awaitable[None]]
 
 
@@ -24,6 +27,7 @@ class Lanes:
     def __init__(self, count: int, limit: int, work: Work) -> None:
         self._count, self._limit, self._work = count, limit, work
         self._waiting: list[RecordBatch] = []
+        self._to_come = 0
         self._in_hand: set[int] = set()
         self._calls: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Condition()
@@ -38,6 +42,7 @@ class Lanes:
         async with self._changed:
             await self._changed.wait_for(self._has_room)
             self._waiting.append(batch)
+            self._to_come = batch.to_come
             self._changed.notify_all()
 
     async def run(self) -> None:
@@ -73,10 +78,14 @@ class Lanes:
         while True:
             async with self._changed:
                 await self._changed.wait_for(self._can_take)
-                batches = self._take()
+                with suppress(TimeoutError):  # the rest of a fetch may be for nobody: its partitions were revoked
+                    async with asyncio.timeout(FETCHED_TOGETHER):
+                        await self._changed.wait_for(self._is_worth_a_call)
+                batches = self._take() if self._can_take() else []
                 self._changed.notify_all()
             try:
-                await self._do(batches)
+                if batches:
+                    await self._do(batches)
             finally:
                 self._in_hand -= {batch.partition for batch in batches}
             async with self._changed:
@@ -104,8 +113,15 @@ class Lanes:
 
         A transaction has its price however little is in it: what trickles in is merged while one is under way.
         """
-        free = sum(len(batch.records) for batch in self._waiting if batch.partition not in self._in_hand)
-        return free >= (max(1, self._limit // WORTH_A_CALL) if self._in_hand else 1)
+        return self._free() >= (max(1, self._limit // WORTH_A_CALL) if self._in_hand else 1)
+
+    def _is_worth_a_call(self) -> bool:
+        """Whether to wait no longer for the rest of a fetch: it is there, or there is enough without it."""
+        return not self._to_come or self._free() >= max(1, self._limit // WORTH_A_CALL)
+
+    def _free(self) -> int:
+        """Records that wait, of partitions that no lane has in hand."""
+        return sum(len(batch.records) for batch in self._waiting if batch.partition not in self._in_hand)
 
     def _take(self) -> list[RecordBatch]:
         """Take the oldest batches up to the limit; of a partition, nothing before what came before it."""

@@ -5,7 +5,6 @@ are not acknowledged to Faust: the position lives in Postgres, and what is commi
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, cast
 
@@ -31,11 +30,13 @@ Claim = Callable[[Mapping[int, int], Mapping[int, int]], Awaitable[Mapping[int, 
 IDLE_TICK = 10.0
 """Seconds between signs of life of a member that has nothing to fetch: aiokafka would let it drop out for good."""
 
-REST = 0.01
-"""Seconds from a fetch that brought little to the next: what comes meanwhile shares a request and a transaction. What
-comes after a silence is fetched at once."""
-WORTH_NO_REST = 500
-"""Records of one fetch that make it worth going on without a rest."""
+IDLE_WAIT_MS = 1500
+"""Milliseconds that the broker holds a fetch when there is nothing; anything that comes is answered at once."""
+GATHER_MS_PER_RECORD, LONGEST_GATHER_MS = 6, 50
+"""Milliseconds that the broker gathers for the next fetch, by how many records beyond one the last has brought: where
+little comes it is there at once; where more does, it shares requests and transactions, each of which has its price."""
+GATHERED_BYTES = 128 * 1024
+"""Bytes that end the gathering."""
 
 
 class Claimed:
@@ -65,7 +66,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         self._next: dict[TP, int] = {}
-        self._rested_at = 0.0
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         return consumer
@@ -77,7 +77,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's
         max_records: int | None = None,
     ) -> dict[TP, list[Any]]:
-        await asyncio.sleep(max(0.0, self._rested_at - time.monotonic()))
         try:
             fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         except NoOffsetForPartitionError:  # nor need it: where a partition begins is for the claim to say
@@ -86,14 +85,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             log.warning("offset_out_of_range", error=str(error))
             self.consumer.loop.call_soon_threadsafe(cast("Consumer", self.consumer).claim_again)
             return {}
-        if fetched and sum(map(len, fetched.values())) < WORTH_NO_REST:
-            self._rested_at = time.monotonic() + REST
-        return {tp: [self._batch(tp, records)] for tp, records in fetched.items()}
+        _gather(consumer._fetcher, sum(map(len, fetched.values())))
+        to_come = range(len(fetched) - 1, -1, -1)
+        return {
+            tp: [self._batch(tp, records, left)] for (tp, records), left in zip(fetched.items(), to_come, strict=True)
+        }
 
-    def _batch(self, tp: TP, records: list[Record]) -> RecordBatch:
+    def _batch(self, tp: TP, records: list[Record], to_come: int) -> RecordBatch:
         follows = self._next.get(tp, records[0].offset)
         self._next[tp] = records[-1].offset + 1
-        return RecordBatch(tp.partition, records, follows)
+        return RecordBatch(tp.partition, records, follows, to_come=to_come)
 
     async def _seek_wait(self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         self._next.update(partitions)
@@ -116,6 +117,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if end is not None and state.has_valid_position:
                 ends[tp.partition] = end if state._position < end else self._next.get(tp, 0)
         return ends
+
+
+def _gather(fetcher: Any, brought: int) -> None:
+    """Say how long the broker is to gather records for the next fetch, after one that `brought` so many."""
+    wait = min(LONGEST_GATHER_MS, GATHER_MS_PER_RECORD * (brought - 1))
+    gathering = wait > 0
+    fetcher._fetch_min_bytes = GATHERED_BYTES if gathering else 1
+    fetcher._fetch_max_wait_ms = wait if gathering else IDLE_WAIT_MS
 
 
 class Consumer(driver.Consumer):

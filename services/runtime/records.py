@@ -38,10 +38,12 @@ class Item(NamedTuple):
 class RecordBatch:
     """Consecutive records of one partition, and the offset that they follow: the position before them.
 
-    `items` is what decoding made of the records, where that was done ahead.
+    `items` is what decoding made of the records, where that was done ahead; `to_come` is how many batches, of other
+    partitions, the same fetch brought behind this one.
     """
 
     partition: int
     records: Sequence[Record]
     follows: int
     items: Sequence[Item] = ()
+    to_come: int = 0

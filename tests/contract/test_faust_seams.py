@@ -41,6 +41,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     aiokafka.AIOKafkaConsumer.last_stable_offset: "self, partition",
     aiokafka.AIOKafkaConsumer.assignment: "self",
     aiokafka.AIOKafkaConsumer.seek: "self, partition, offset",
+    Fetcher._get_actions_per_node: "self, assignment",
     Fetcher.fetched_records: "self, partitions, timeout=0, max_records=None",
     SubscriptionState.fetch_context: "self",
     Assignment.state_value: "self, tp",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -246,3 +247,27 @@ async def test_what_trickles_in_while_one_lane_works_is_merged_and_much_of_it_ge
         work.let_go(1)
         await settle()
         assert work.begun[2:] == [[(3, 0)]]
+
+
+async def test_what_was_fetched_together_is_worked_on_together() -> None:
+    work = Work()
+    lanes = Lanes(2, 80, work)
+    async with running(lanes):
+        for it in (batch(0, 0), batch(1, 0), batch(2, 0)):
+            await lanes.put(replace(it, to_come=2 - it.partition))
+            await settle()
+        assert work.begun == [[(0, 0), (1, 0), (2, 0)]]
+
+
+async def test_the_rest_of_a_fetch_is_not_waited_for_once_there_is_enough_nor_when_it_never_comes() -> None:
+    work = Work()
+    lanes = Lanes(2, 80, work)
+    async with running(lanes):
+        await lanes.put(replace(batch(0, 0, 10), to_come=2))
+        await settle()
+        assert work.begun == [[(0, 0)]]
+        work.let_go(0)
+        await lanes.put(replace(batch(1, 0), to_come=1))
+        async with asyncio.timeout(5):
+            while len(work.begun) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0)
