@@ -137,40 +137,33 @@ DELETE FROM dead_letters
    AND created_at < now() - make_interval(days => $1)
 RETURNING service, status
 
--- name: add_signals
--- Add to the counts of lead signals, in key order, and mark the pairs. The service's own partition stands for
--- :service.
-WITH marked AS (
+-- name: add_contributions
+-- Add to the counts of lead signals (:rows), and to those of dashboards in the batch's own shard ($1), in key order; mark
+-- the pairs and the dashboards, and what else is stale. The service's own partitions stand for :service.
+WITH counters AS MATERIALIZED (
+    SELECT event_id, metric, label, n, first_at
+      FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
+        AS moved (event_id, metric, label, n, first_at)),
+marked AS (
     INSERT INTO stale_marks (projection, shard, kind, key, other)
-    SELECT DISTINCT 'lead_scores', shard_of(sponsor_id), 'pair', sponsor_id, event_id FROM :rows)
+    SELECT DISTINCT 'lead_scores', shard_of(sponsor_id), 'pair', sponsor_id, event_id FROM :rows
+     UNION ALL
+    SELECT DISTINCT 'dashboards', shard_of(event_id), 'event', event_id, NULL::uuid FROM counters
+     UNION ALL
+    SELECT projection, shard_of(key), kind, key, other
+      FROM unnest($7::text[], $8::text[], $9::uuid[], $10::uuid[]) AS stale (projection, kind, key, other)),
+counted AS (
+    INSERT INTO event_counters_:service AS stored (shard, event_id, metric, label, n, first_at)
+    SELECT $1, event_id, metric, label, n, first_at
+      FROM counters
+     ORDER BY event_id, metric, label
+        ON CONFLICT (event_id, metric, label, shard, service)
+        DO UPDATE SET n = stored.n + excluded.n, first_at = LEAST(stored.first_at, excluded.first_at))
 INSERT INTO lead_signals_:service AS stored (sponsor_id, event_id, signal, day, n)
 SELECT sponsor_id, event_id, signal, day, n
   FROM :rows
  ORDER BY sponsor_id, event_id, signal, day
     ON CONFLICT (sponsor_id, event_id, signal, day, service) DO UPDATE SET n = stored.n + excluded.n
-
--- name: add_counters
--- Add to the counts of dashboards, in key order, in the batch's own shard, and mark the dashboards; the service's
--- partition as above.
-WITH added AS MATERIALIZED (
-    SELECT event_id, metric, label, n, first_at
-      FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])
-        AS added (event_id, metric, label, n, first_at)),
-marked AS (
-    INSERT INTO stale_marks (projection, shard, kind, key)
-    SELECT DISTINCT 'dashboards', shard_of(event_id), 'event', event_id FROM added)
-INSERT INTO event_counters_:service AS stored (shard, event_id, metric, label, n, first_at)
-SELECT $1, event_id, metric, label, n, first_at
-  FROM added
- ORDER BY event_id, metric, label
-    ON CONFLICT (event_id, metric, label, shard, service)
-    DO UPDATE SET n = stored.n + excluded.n, first_at = LEAST(stored.first_at, excluded.first_at)
-
--- name: add_marks
--- Append marks to the shards of their keys.
-INSERT INTO stale_marks (projection, shard, kind, key, other)
-SELECT projection, shard_of(key), kind, key, other
-  FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[]) AS marked (projection, kind, key, other)
 
 -- name: append_outbox
 -- Append derived events, in their order.

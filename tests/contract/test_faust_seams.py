@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import aiokafka
@@ -99,6 +100,8 @@ def test_the_hooks_are_called_where_they_are_expected_to_be() -> None:
         (ThreadDelegateConsumer.__init__, "self._new_consumer_thread()"),
         (faust.App._stop_consumer, "self._consumer_wait_empty"),
         (driver.AIOKafkaConsumerThread._seek_wait, "consumer.seek(tp, offset)"),
+        (Fetcher._get_actions_per_node, "self._fetch_max_wait_ms"),
+        (Fetcher._get_actions_per_node, "self._fetch_min_bytes"),
     ):
         assert calls in inspect.getsource(caller), f"{caller.__qualname__} does not use {calls}"
 
@@ -128,6 +131,26 @@ async def test_aiokafka_keeps_what_signs_of_life_and_ends_are_read_from() -> Non
     await consumer.stop()
 
 
+@pytest.mark.parametrize(
+    ("brought", "wait_ms", "least_bytes"),
+    [(0, 1500, 1), (1, 1500, 1), (2, 6, 131_072), (9, 48, 131_072), (500, 50, 131_072)],
+)
+def test_the_broker_gathers_for_the_next_fetch_by_what_the_last_one_brought(
+    monkeypatch: pytest.MonkeyPatch, brought: int, wait_ms: int, least_bytes: int
+) -> None:
+    tp = TP("t", 3)
+
+    async def fetch(*_: object) -> Mapping[TP, Any]:
+        return {tp: [record(b"", partition=3, offset=offset) for offset in range(brought)]} if brought else {}
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetch)
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._next = {}
+    consumer: Any = SimpleNamespace(_fetcher=SimpleNamespace(_fetch_max_wait_ms=7, _fetch_min_bytes=7))
+    asyncio.run(thread._fetch_records(consumer, {tp}))
+    assert (consumer._fetcher._fetch_max_wait_ms, consumer._fetcher._fetch_min_bytes) == (wait_ms, least_bytes)
+
+
 def test_a_message_is_made_of_these_parts() -> None:
     expected = (
         "topic, partition, offset, timestamp, timestamp_type, headers, key, value, checksum, serialized_key_size=None, "
@@ -151,12 +174,13 @@ def test_records_that_were_fetched_before_a_seek_say_what_they_followed_then(mon
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_seek_wait", seek)
     thread = ConsumerThread.__new__(ConsumerThread)
     thread._next = {tp: 500}
+    consumer: Any = SimpleNamespace(_fetcher=SimpleNamespace())
 
     async def happen() -> list[int]:
-        follows = [(await thread._fetch_records(None, {tp}))[tp][0].follows]
-        follows.append((await thread._fetch_records(None, {tp}))[tp][0].follows)
+        follows = [(await thread._fetch_records(consumer, {tp}))[tp][0].follows]
+        follows.append((await thread._fetch_records(consumer, {tp}))[tp][0].follows)
         await thread._seek_wait(None, {tp: 100})
-        follows.append((await thread._fetch_records(None, {tp}))[tp][0].follows)
+        follows.append((await thread._fetch_records(consumer, {tp}))[tp][0].follows)
         return follows
 
     assert asyncio.run(happen()) == [500, 502, 100]

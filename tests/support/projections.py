@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 
-from services.runtime.contributions import add_marks
+from services.runtime.contributions import write_effects
 from services.runtime.database import Connection, connect_pool
-from services.runtime.effects import Derived, Mark
+from services.runtime.effects import Derived, Effects, Mark
 from services.runtime.health import Pulse
 from services.runtime.metrics import ServiceMetrics
 from services.runtime.projection import Key, Projection
@@ -76,7 +76,8 @@ def keys_of(shard: int, count: int) -> list[str]:
 
 
 async def mark(connection: Connection, *keys: str) -> None:
-    await add_marks(connection, [Mark(VIEW, "proposal", key) for key in keys])
+    """Mark these keys, as intake does."""
+    await write_effects(connection, SERVICE, Effects(marks={Mark(VIEW, "proposal", key) for key in keys}), 0)
 
 
 async def marks(connection: Connection) -> list[str]:

@@ -40,7 +40,7 @@ _ADD_SPONSORS = """
 
 
 TICK = 0.005
-"""Seconds from one look of the publisher at what is due to the next; to wake it for each event costs as much as events."""
+"""Seconds between looks of the publisher at what is due; to wake it for each event costs as much as the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _processors(spent: Reading) -> dict[str, float]:
 async def _publish(
     database: Database, load: Load, sponsors: Sequence[str], producer: AIOKafkaProducer, watch: Watch, fleet: Fleet
 ) -> None:
-    """Publish at the rate, what is due at each tick. Raises Failure when that cannot be kept, and when a service ends."""
+    """Publish at the rate. Raises Failure when that cannot be kept, and when a service ends."""
     topic = SPONSOR_ACTIVITY.full_name(database.settings.topic_prefix)
     probes = _probes(database.backlog, sponsors)
     total = round(load.rate * load.seconds)
