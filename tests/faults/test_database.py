@@ -5,7 +5,6 @@ import os
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-import aiohttp
 import asyncpg
 import pytest
 from pydantic import SecretStr
@@ -17,7 +16,6 @@ from tests.support.faulty import Scene
 from tests.support.own_servers import OwnPostgres, own_postgres
 from tests.support.proxy import Proxy, proxy
 from tests.support.reliability import Tell
-from tests.support.running import address
 from tests.support.servers import Servers
 from tests.support.small_disk import fill, small_database
 from tests.support.stage import Stage
@@ -58,8 +56,10 @@ async def test_while_postgres_is_away_services_wait_alive_and_not_ready_and_go_o
         await it.flowing()
         await breakable_postgres.stop()
         await it.lasts(25)
-        pages = {child.name: (await _page(it, child.name, "livez"), await _page(it, child.name, "readyz"))
-                 for child in it.services.fleet.children}  # fmt: skip
+        pages = {
+            child.name: (await it.page(child, "livez"), await it.page(child, "readyz"))
+            for child in it.services.fleet.children
+        }
         await breakable_postgres.start()
         assert pages == dict.fromkeys([f"{service}-1" for service in SERVICES], (200, 503))
         seconds = await it.recovered()
@@ -116,7 +116,7 @@ async def test_a_failover_that_loses_its_tail_takes_positions_and_effects_back_t
         await it.flowing()
         await breakable_postgres.copy()
         copied = (await it.settled()).total()
-        await it.until(lambda: _beyond(it, copied + 500))
+        await it.settles(500)
         await breakable_postgres.kill()
         breakable_postgres.go_back_to_copy()
         await breakable_postgres.start()
@@ -184,13 +184,3 @@ async def _retried(it: Scene, kind: str, services: int) -> bool:
         found = [s for child in it.processes(service) for s in await it.services.samples(child, RETRIES)]
         met += any(sample.labels["kind"] == kind and sample.name.endswith("_total") for sample in found)
     return met >= services
-
-
-async def _beyond(it: Scene, count: int) -> bool:
-    return (await it.settled()).total() > count
-
-
-async def _page(it: Scene, name: str, page: str) -> int:
-    (child,) = [child for child in it.services.fleet.children if child.name == name]
-    async with aiohttp.ClientSession() as client, client.get(f"{address(child)}/{page}") as response:
-        return response.status

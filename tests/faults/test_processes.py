@@ -8,8 +8,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from contracts.topics import SPONSOR_ACTIVITY
+from services.operator.kafka_admin import admin
 from services.operator.processes import INTAKE_SERVICES, Child
-from tests.support.databases import connect
 from tests.support.faulty import PATIENCE, Scene
 from tests.support.stage import Stage
 
@@ -65,12 +65,9 @@ async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_
         await it.recovered()
         victim, other = it.processes(service)
         async with AsyncExitStack() as still:
-            holder = await connect(it.settings.database_url.get_secret_value())
-            async with holder.transaction():
-                await holder.execute("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE")
+            async with it.holding("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE"):
                 await it.blocked(service, 2)
                 still.enter_context(it.frozen(victim))
-            await holder.close()
             frozen = await it.recovered()
             assert "claim_postponed" in other.log.read_text("utf-8")
         await it.until(lambda: _fenced(it, service))
@@ -87,13 +84,11 @@ async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_
 async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_dies(stage: Stage) -> None:
     """One partition, two replicas, a poll interval that the spare has long exceeded."""
     service, name = "sponsor_activity", SPONSOR_ACTIVITY.full_name(stage.settings.topic_prefix)
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.settings.kafka_bootstrap_servers)
-    await admin.start()
-    await admin.delete_topics([name])
-    await _until_partitions(admin, name, 0)
-    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=dict(SPONSOR_ACTIVITY.kafka_settings))])
-    await _until_partitions(admin, name, 1)
-    await admin.close()
+    async with admin(stage.settings) as client:
+        await client.delete_topics([name])
+        await _until_partitions(client, name, 0)
+        await client.create_topics([NewTopic(name, 1, 1, topic_configs=dict(SPONSOR_ACTIVITY.kafka_settings))])
+        await _until_partitions(client, name, 1)
     async with stage.scene(on={"EVENTOS_FAUST_BROKER_MAX_POLL_INTERVAL": "12"}) as it:
         await it.flowing()
         await it.add(service, 1)
@@ -109,12 +104,12 @@ async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_
         await it.prove("spare idle for 30 s, poll interval 12 s; the owner killed for good", 1, seconds)
 
 
-async def _until_partitions(admin: AIOKafkaAdminClient, name: str, count: int) -> None:
+async def _until_partitions(client: AIOKafkaAdminClient, name: str, count: int) -> None:
     """Wait until the broker tells of so many partitions of a topic, twice running: it learns of a deletion late."""
     async with asyncio.timeout(PATIENCE):
         seen = 0
         while seen < 2:
-            (described,) = await admin.describe_topics([name])
+            (described,) = await client.describe_topics([name])
             seen = seen + 1 if len(described["partitions"]) == count else 0
 
 

@@ -8,15 +8,18 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from signal import SIGCONT, SIGSTOP, SIGTERM
 from typing import Any
 
+import aiohttp
+
 from services.operator.idle import wait_idle
 from services.operator.processes import Child
 from services.operator.standing import INTAKE_TOPICS
+from services.runtime.database import Connection
 from services.runtime.settings import Settings
 from tests.support.comparing import require_agreement
 from tests.support.databases import connect
@@ -24,7 +27,7 @@ from tests.support.effects import difference
 from tests.support.interleaving import until_all_blocked
 from tests.support.publishing import Publisher
 from tests.support.reliability import Result, Tell
-from tests.support.running import Running, addresses, environment
+from tests.support.running import Running, address, addresses, environment
 from tests.support.told import require_last_words, times_told_again
 from tests.support.truth import expected_state
 
@@ -81,6 +84,15 @@ class Scene:
 
         await self.until(all_flow, patience)
 
+    async def settles(self, more: int) -> None:
+        """Wait until so many more records have been settled."""
+        before = (await self.settled()).total()
+
+        async def reached() -> bool:
+            return (await self.settled()).total() >= before + more
+
+        await self.until(reached)
+
     async def settled(self) -> Counter[str]:
         """How many records each intake service has settled."""
         counts: Counter[str] = Counter()
@@ -108,13 +120,26 @@ class Scene:
 
         return await self.until(reached, patience)
 
+    @asynccontextmanager
+    async def observer(self) -> AsyncIterator[Connection]:
+        """Connect to the database, past whatever is between the services and it."""
+        connection = await connect(self.settings.database_url.get_secret_value())
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def holding(self, lock: str) -> AsyncIterator[Connection]:
+        """Hold what the statement `lock` locks for the time of the block."""
+        async with self.observer() as holder, holder.transaction():
+            await holder.execute(lock)
+            yield holder
+
     async def blocked(self, service: str, sessions: int = 1) -> None:
         """Wait until so many sessions of a service wait for locks that others hold."""
-        observer = await connect(self.settings.database_url.get_secret_value())  # a transaction would look but once
-        try:
+        async with self.observer() as observer:  # a transaction would look but once
             await until_all_blocked(observer, f"eventos-{service}", sessions)
-        finally:
-            await observer.close()
 
     async def kill(self, child: Child) -> None:
         """Kill a process with -9; it is started again as `eventos up` would."""
@@ -179,6 +204,11 @@ class Scene:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+
+    async def page(self, child: Child, name: str) -> int:
+        """The status of a process's page, such as `livez`."""
+        async with aiohttp.ClientSession() as client, client.get(f"{address(child)}/{name}") as response:
+            return response.status
 
     async def sum_of(self, service: str, metric: str, name: str | None = None) -> float:
         """What the processes of a service say of a metric, added up."""
