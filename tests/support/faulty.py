@@ -28,7 +28,7 @@ from tests.support.interleaving import until_all_blocked
 from tests.support.publishing import Publisher
 from tests.support.reliability import Result, Tell
 from tests.support.running import Running, address, addresses, environment
-from tests.support.told import require_last_words, times_told_again
+from tests.support.told import Ends, excused, require_last_words, times_told_again
 from tests.support.truth import expected_state
 
 PATIENCE = 90.0
@@ -218,12 +218,12 @@ class Scene:
     async def prove(
         self, done: str, times: int = 1, recovery: float | None = None, *,
         truth: Iterable[Mapping[str, Any]] | None = None, beside: Mapping[tuple[str, int], int] | None = None,
-        rewound: bool = False,
-    ) -> None:  # fmt: skip
+        rewound: Ends | None = None,
+    ) -> Result:  # fmt: skip
         """Let all come to rest, then compare everything with the truth; tells the table what was found.
 
         `truth` is what was published where Kafka no longer holds it, `beside` by how many records the positions' counts
-        differ from what it holds. `rewound`, the database has gone back behind what it told.
+        differ from what it holds. `rewound` is how far had been told when the database went back behind it.
         """
         await self.publisher.stop()
         await self.settle()
@@ -236,11 +236,13 @@ class Scene:
         expected, actual = expected_state(self.core, truth, self.settings.as_of), await self.services.state()
         lost, doubled = difference(expected, actual)
         again = await times_told_again(self.services)
-        self.tell(Result(done, times, len(held), lost, doubled, again, recovery))
-        require_agreement(expected, actual)
+        found = Result(done, times, len(held), lost, doubled, again, recovery)
+        self.tell(found)
+        await require_last_words(self.services, actual, rewound)
+        require_agreement(expected, await excused(self.services, actual, rewound))
         await self.services.require_balance(beside)
-        await require_last_words(self.services, actual, rewound=rewound)
         assert self.ended() == self.exits
+        return found
 
     def ended(self) -> Counter[tuple[str, int]]:
         """How processes have ended that nobody had asked to."""
