@@ -39,17 +39,25 @@ async def test_replicas_that_come_go_and_are_restarted_in_turn_lose_and_double_n
 async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batches_commits_them_and_ends_with_0(
     stage: Stage,
 ) -> None:
+    """Each waits for its rows by then, and gets them when it has been asked."""
     async with stage.scene(rate=300) as it:
         await it.flowing()
         victims = [it.processes(service)[0] for service in INTAKE_SERVICES]
-        stopping = [asyncio.create_task(it.restart(child)) for child in victims]
-        await asyncio.sleep(0)  # all have had the first by then
-        for child in victims:
-            assert child.process is not None
-            child.process.send_signal(SIGTERM)
+        async with it.holding("SELECT FROM stream_offsets FOR UPDATE"):
+            await asyncio.gather(*map(it.blocked, INTAKE_SERVICES))
+            before = await it.settled()
+            stopping = [asyncio.create_task(it.remove(child)) for child in victims]
+            await asyncio.sleep(0)  # all have had the first by then
+            for child in victims:
+                assert child.process is not None
+                child.process.send_signal(SIGTERM)
         assert await asyncio.gather(*stopping) == [0, 0, 0]
+        after = await it.settled()
+        assert all(after[service] > before[service] for service in INTAKE_SERVICES)
+        for child in victims:
+            it.bring_back(child)
         seconds = await it.recovered()
-        await it.prove("SIGTERM, and again at once, to each intake service under load", 3, seconds)
+        await it.prove("SIGTERM, and again at once, to each intake service in the middle of a batch", 3, seconds)
 
 
 @pytest.mark.long

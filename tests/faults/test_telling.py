@@ -8,6 +8,7 @@ from contracts.topics import DASHBOARD_UPDATES, DEAD_LETTERS, LEAD_SCORES, Topic
 from services.operator.processes import SERVICES, Child
 from services.operator.topics import apply_topics
 from tests.support.faulty import Scene
+from tests.support.interleaving import terminate
 from tests.support.stage import Stage
 from tests.support.told import everything_told
 
@@ -26,7 +27,7 @@ async def test_a_relay_killed_between_sending_and_deleting_sends_the_same_again_
                 await it.until(partial(holder.fetchval, "SELECT count(*) FROM (SELECT FROM outbox FOR UPDATE)"))
                 await it.blocked(RELAY)
                 await it.kill(relay)
-                await holder.execute(_END_SESSION)
+                await terminate(holder, f"eventos-{RELAY}")
             await it.until(lambda: _sends(it))
         seconds = await it.recovered()
         found = await it.prove("relay killed with -9 while its DELETE waited, the rows sent", 3, seconds)
@@ -63,12 +64,6 @@ async def test_topics_that_cannot_be_written_to_hold_up_nothing_and_get_all_once
         await apply_topics(it.settings, replication_factor=1)
         seconds = await it.until(lambda: _fresh_outbox(it))
         await it.prove("no topics lead-scores and dead-letters, for 1,000 records", 1, seconds)
-
-
-_END_SESSION = (
-    "SELECT pg_terminate_backend(pid, 10_000) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND application_name = 'eventos-outbox_relay' AND query LIKE 'DELETE%'"
-)
 
 
 async def _told(it: Scene, topic: Topic) -> bool:

@@ -180,11 +180,15 @@ class Scene:
         async with asyncio.timeout(PATIENCE):
             return await child.process.wait()
 
+    def bring_back(self, child: Child) -> None:
+        """Have a replica that was stopped started again."""
+        child.restart_at = 0.0
+        self.services.fleet.children.append(child)
+
     async def restart(self, child: Child) -> int:
         """Stop a replica with SIGTERM and start it again; returns its exit code."""
         code, before = await self.remove(child), len(addresses(child))
-        child.restart_at = 0.0
-        self.services.fleet.children.append(child)
+        self.bring_back(child)
         await self.until(lambda: len(addresses(child)) > before)
         return code
 
