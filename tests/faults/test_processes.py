@@ -39,7 +39,7 @@ async def test_replicas_that_come_go_and_are_restarted_in_turn_lose_and_double_n
 async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batches_commits_them_and_ends_with_0(
     stage: Stage,
 ) -> None:
-    """Each waits for its rows by then, and gets them when it has been asked."""
+    """Each waits for its rows by then, and gets them when it has been asked twice and has heard it."""
     async with stage.scene(rate=300) as it:
         await it.flowing()
         victims = [it.processes(service)[0] for service in INTAKE_SERVICES]
@@ -47,7 +47,7 @@ async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batche
             await asyncio.gather(*map(it.blocked, INTAKE_SERVICES))
             before = await it.settled()
             stopping = [asyncio.create_task(it.remove(child)) for child in victims]
-            await asyncio.sleep(0)  # all have had the first by then
+            await it.until(lambda: all('"stopping"' in child.log.read_text("utf-8") for child in victims))
             for child in victims:
                 assert child.process is not None
                 child.process.send_signal(SIGTERM)
@@ -57,7 +57,9 @@ async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batche
         for child in victims:
             it.bring_back(child)
         seconds = await it.recovered()
-        await it.prove("SIGTERM, and again at once, to each intake service in the middle of a batch", 3, seconds)
+        await it.prove(
+            "SIGTERM, and again once that was heard, to each intake service in the middle of a batch", 3, seconds
+        )
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Clocks that step, and events that come late or too early."""
 
+import asyncio
 from pathlib import Path
 
 import orjson
@@ -7,6 +8,7 @@ import pytest
 
 from contracts.topics import TICKET_SALES
 from tests.support.clock import compiler, stepped_clock
+from tests.support.faulty import Scene
 from tests.support.stage import Stage
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.long]
@@ -22,9 +24,9 @@ async def test_a_clock_that_steps_forward_and_back_moves_no_timer_and_no_day(sta
             await it.flowing()
             for hours in (2, -3, 50, -50, 0):
                 clock.step(hours * HOUR)
+                at_once = await _alive(it)
                 await it.settles(200)
-                for child in it.services.fleet.children:
-                    assert await it.page(child, "livez") == 200
+                assert (at_once, await _alive(it)) == ({200}, {200})
             seconds = await it.recovered()
             await it.prove("wall clock of all services stepped by up to 100 h, forward and back", 5, seconds)
 
@@ -63,3 +65,8 @@ async def test_events_of_the_past_count_on_their_day_and_those_of_the_future_are
         )
         assert refused == 5
         await it.prove("orders of the years 1, 1970, at the very end of the day, and a microsecond later", 20, seconds)
+
+
+async def _alive(it: Scene) -> set[int]:
+    """What the processes say of their loops."""
+    return set(await asyncio.gather(*(it.page(child, "livez") for child in it.services.fleet.children)))
