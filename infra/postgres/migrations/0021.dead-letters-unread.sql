@@ -3,7 +3,7 @@
 -- letters too, because an identity that is applied closes the letter that it left anywhere. Functions with their
 -- owner's rights move contents from letters to the outbox, and remove letters whose time is over.
 -- Run it while the services are stopped: those of before read contents.
--- depends: 0019.dead-letters-expire
+-- depends: 0020.shipments
 
 REVOKE SELECT, DELETE ON streams.dead_letters FROM eventos_sponsor_activity, eventos_email_engagement, eventos_ticket_sales;
 REVOKE UPDATE (attempts) ON streams.dead_letters
