@@ -86,7 +86,7 @@ async def require_last_words(services: Running, state: Mapping[str, Any], rewoun
     """
     leads, dashboards, activities = [await everything_told(services, topic, rewound) for topic in _DERIVED]
     require_ids([*leads, *dashboards, *activities])
-    _require_leads(leads, state)
+    require_leads(leads, state)
     _require_dashboards(dashboards, state)
     async with services.pool.acquire() as connection:
         rows = await connection.fetch(
@@ -108,7 +108,7 @@ def require_ids(told: Sequence[Told]) -> None:
             assert first.setdefault(event["id"], record.value) == record.value, f"one id, two contents: {event}"
 
 
-def _require_leads(told: Sequence[Told], state: Mapping[str, Any]) -> None:
+def require_leads(told: Sequence[Told], state: Mapping[str, Any]) -> None:
     """Each lead's previous values are those told before, so none is lost or out of order; the last ones are its row's.
 
     Where there is no row, the last word is a tombstone. What is sent again, a relay's last round, comes in its order.
