@@ -97,9 +97,9 @@ WITH added AS (
                               reason, detail, source, event_identity, type, missing_id, status)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (topic, partition, record_offset, appended_at) DO NOTHING
- RETURNING key, value)
+ RETURNING id)
 INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
-SELECT $16, $17, key, value, $18 FROM added
+SELECT $16, $17, $5, $6, $18 FROM added
 
 -- name: resolve_letters
 -- Close these letters: their identities are applied.
@@ -108,34 +108,12 @@ UPDATE dead_letters
  WHERE id = ANY ($1::bigint[]) AND status IN ('pending', 'requeued')
 
 -- name: take_up_letters
--- Letters whose missing sponsor or event has come: send their records again, through the outbox.
-WITH due AS MATERIALIZED (
-    SELECT id
-      FROM dead_letters
-     WHERE service = $1 AND status = 'pending' AND missing_id IS NOT NULL
-       AND (reason = 'unknown_sponsor' AND EXISTS (SELECT FROM sponsors WHERE sponsors.id = missing_id)
-         OR reason = 'unknown_event' AND EXISTS (SELECT FROM events WHERE events.id = missing_id))
-     ORDER BY id
-     LIMIT $2
-       FOR UPDATE SKIP LOCKED),
-taken_up AS (
-    UPDATE dead_letters
-       SET status = 'requeued', attempts = attempts + 1, updated_at = now()
-      FROM due
-     WHERE dead_letters.id = due.id
- RETURNING dead_letters.id, topic, key, value, headers)
-INSERT INTO outbox (aggregatetype, aggregateid, record_key, payload, headers)
-SELECT topic, '', key, value, headers
-  FROM taken_up
- ORDER BY id
+-- Send the records of letters whose missing sponsor or event has come again. No service reads what is in a letter.
+SELECT take_up_letters($1, $2)
 
 -- name: expire_letters
 -- Remove those of the oldest letters ($2 of them at most) that are older than $1 days, whatever has become of them.
--- Their ids are in the order of their age, so that nothing else needs to be looked at.
-DELETE FROM dead_letters
- WHERE id = ANY (ARRAY (SELECT id FROM dead_letters ORDER BY id LIMIT $2))
-   AND created_at < now() - make_interval(days => $1)
-RETURNING service, status
+SELECT service, status FROM expire_letters($1, $2)
 
 -- name: add_contributions
 -- Add to the counts of lead signals (:rows), and to those of dashboards in the batch's own shard ($1), in key order; mark

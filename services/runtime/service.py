@@ -191,9 +191,9 @@ async def _expire(tools: Tools) -> None:
 async def _redrive(service: str, tools: Tools) -> None:
     """Take up the letters whose missing sponsor or event has come."""
     async with tools.pool.acquire() as connection:
-        status = await connection.execute(queries["take_up_letters"], service, REDRIVE_LETTERS)
+        taken_up = await connection.fetchval(queries["take_up_letters"], service, REDRIVE_LETTERS)
         pending = await connection.fetchval(queries["count_pending_letters"], service)
-        await wake(connection, (), outbox=not status.endswith(" 0"))
+        await wake(connection, (), outbox=taken_up > 0)
     if isinstance(tools.metrics, IntakeMetrics):
         tools.metrics.letters_pending.labels(service).set(pending)
 

@@ -65,8 +65,7 @@ async def test_postgres_decides_where_to_read_whatever_becomes_of_the_groups_off
             for service in INTAKE_SERVICES:
                 await change(it, service)
             for child in children:
-                child.restart_at = 0.0
-            it.services.fleet.children += children
+                it.bring_back(child)
             seconds = await it.recovered()
         await it.prove("offsets of each group reset to 0, then the groups deleted", 6, seconds)
 

@@ -39,7 +39,7 @@ async def survive(
             told = ", ".join(f"{count} × {name.replace('_', ' ')}" for name, count in sorted(chaos.done.items()))
             it.exits = it.ended()
             assert not [service for service, code in it.exits if code == 0]
-            await it.prove(f"seed {seed}, {seconds:.0f} s: {told}", chaos.done.total(), recovery)
+            print(await it.prove(f"seed {seed}, {seconds:.0f} s: {told}", chaos.done.total(), recovery))
         except BaseException:
             print(f"seed {seed}", *chaos.story, sep="\n")
             raise

@@ -5,22 +5,20 @@ import os
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-import aiohttp
 import asyncpg
 import pytest
 from pydantic import SecretStr
 
 from services.operator.processes import INTAKE_SERVICES, SERVICES
 from services.runtime.settings import Settings
-from tests.support.databases import connect
 from tests.support.faulty import Scene
 from tests.support.own_servers import OwnPostgres, own_postgres
 from tests.support.proxy import Proxy, proxy
 from tests.support.reliability import Tell
-from tests.support.running import address
 from tests.support.servers import Servers
 from tests.support.small_disk import fill, small_database
 from tests.support.stage import Stage
+from tests.support.told import told_so_far
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -58,8 +56,10 @@ async def test_while_postgres_is_away_services_wait_alive_and_not_ready_and_go_o
         await it.flowing()
         await breakable_postgres.stop()
         await it.lasts(25)
-        pages = {child.name: (await _page(it, child.name, "livez"), await _page(it, child.name, "readyz"))
-                 for child in it.services.fleet.children}  # fmt: skip
+        pages = {
+            child.name: (await it.page(child, "livez"), await it.page(child, "readyz"))
+            for child in it.services.fleet.children
+        }
         await breakable_postgres.start()
         assert pages == dict.fromkeys([f"{service}-1" for service in SERVICES], (200, 503))
         seconds = await it.recovered()
@@ -116,14 +116,15 @@ async def test_a_failover_that_loses_its_tail_takes_positions_and_effects_back_t
         await it.flowing()
         await breakable_postgres.copy()
         copied = (await it.settled()).total()
-        await it.until(lambda: _beyond(it, copied + 500))
+        await it.settles(500)
         await breakable_postgres.kill()
         breakable_postgres.go_back_to_copy()
+        told = await told_so_far(it.services)
         await breakable_postgres.start()
-        rewound = (await it.settled()).total()
-        assert rewound < copied + 400
+        assert (await it.settled()).total() < copied + 400
         seconds = await it.recovered()
-        await it.prove("killed Postgres replaced by a copy of itself from 500 records before", 1, seconds, rewound=True)
+        done = "killed Postgres replaced by a copy of itself from 500 records before"
+        await it.prove(done, 1, seconds, rewound=told)
 
 
 @pytest.mark.long
@@ -151,16 +152,16 @@ async def test_a_server_without_a_free_connection_is_waited_for(settings: Settin
         stage = Stage(settings.model_copy(update={"database_url": SecretStr(server.url)}), tmp_path, tell)
         async with stage.scene() as it:
             await it.flowing()
-            async with AsyncExitStack() as taken:
-                owner = await connect(server.url)
-                for _ in range(2):
-                    await _take_all(server.url, taken)
+            async with it.observer() as owner, AsyncExitStack() as taken:
+
+                async def squeezed() -> bool:  # a service may be quick enough to have its connections again
                     await owner.execute(_END_SESSIONS)
-                await _take_all(server.url, taken)
-                await owner.close()
-                full = await it.until(lambda: _retried(it, "TooManyConnectionsError", len(INTAKE_SERVICES)))
+                    await _take_all(server.url, taken)
+                    return await _retried(it, "TooManyConnectionsError", len(INTAKE_SERVICES))
+
+                full = await it.until(squeezed)
             seconds = await it.recovered()
-            await it.prove(f"all 60 connections taken by others for {full:.0f} s, all sessions ended", 1, seconds)
+            await it.prove(f"all sessions ended, all 60 connections taken by others for {full:.0f} s", 1, seconds)
 
 
 async def _take_all(url: str, taken: AsyncExitStack) -> None:
@@ -184,13 +185,3 @@ async def _retried(it: Scene, kind: str, services: int) -> bool:
         found = [s for child in it.processes(service) for s in await it.services.samples(child, RETRIES)]
         met += any(sample.labels["kind"] == kind and sample.name.endswith("_total") for sample in found)
     return met >= services
-
-
-async def _beyond(it: Scene, count: int) -> bool:
-    return (await it.settled()).total() > count
-
-
-async def _page(it: Scene, name: str, page: str) -> int:
-    (child,) = [child for child in it.services.fleet.children if child.name == name]
-    async with aiohttp.ClientSession() as client, client.get(f"{address(child)}/{page}") as response:
-        return response.status

@@ -2,21 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from uuid import uuid4
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 
 from contracts.topics import EMAIL_ENGAGEMENT, SPONSOR_ACTIVITY, TICKET_SALES, Topic
 from services.operator.processes import INTAKE_SERVICES
 from services.operator.resume import _resume as resume
 from services.operator.topics import apply_topics
-from tests.support.databases import connect
 from tests.support.faulty import Scene
 from tests.support.records import event
 from tests.support.running import line_of
@@ -65,7 +63,7 @@ async def test_when_every_record_is_refused_the_partition_stops_and_is_resumed_b
         await _publish_together(it, TICKET_SALES, [b"{"] * 120)
         for _ in range(2):
             await it.until(lambda: _stopped(it))
-            assert await it.sum_of("ticket_sales", "eventos_partition_paused") == 1
+            await it.until(lambda: _paused(it))
             await it.command("resume", "ticket-sales", LAST)
         seconds = await it.recovered()
         await it.prove("120 bad records in a row, limit 50; resumed twice", 1, seconds)
@@ -100,7 +98,7 @@ async def test_events_that_come_again_at_other_offsets_on_other_partitions_and_b
 async def test_redelivery_changes_nothing_while_live_when_interrupted_and_when_repeated(stage: Stage) -> None:
     async with stage.scene() as it:
         await it.flowing()
-        await it.until(lambda: _beyond(it, 2000))
+        await it.settles(1000)
         for service in INTAKE_SERVICES:
             running = await it.begin("replay", "redeliver", service, "--from-beginning")
             await it.until(lambda: _replaying(it))
@@ -125,16 +123,13 @@ async def test_records_that_retention_ate_are_counted_and_all_others_applied(sta
     """The service says what it could not read; exactly that is missing."""
     async with stage.scene(retention_gap=policy, batch_records=10) as it:
         await it.flowing()
-        holder = await connect(it.settings.database_url.get_secret_value())
-        async with holder.transaction():
-            await holder.execute("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE")
+        async with it.holding("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE"):
             held_up = len(it.publisher.kept)
             await it.until(lambda: len(it.publisher.kept) > held_up + 1000)
             name = TICKET_SALES.full_name(it.settings.topic_prefix)
             ends = await it.services.reader.ends([name])
-            async with _admin(it) as admin:
-                await admin.delete_records({tp: RecordsToDelete(before_offset=end) for tp, end in ends.items()})
-        await holder.close()
+            gone = {tp: RecordsToDelete(before_offset=end) for tp, end in ends.items()}
+            await it.services.reader.admin.delete_records(gone)
         if policy == "stop":
             await it.until(lambda: _stopped(it))
         seconds = await it.recovered(meanwhile=partial(_resume_all, it))
@@ -166,8 +161,7 @@ async def test_a_topic_that_is_made_anew_stops_its_partitions_and_is_read_from_i
         await it.settle()
         before = {at: held.record for at, held in (await it.services.records()).items()}
         name = TICKET_SALES.full_name(it.settings.topic_prefix)
-        async with _admin(it) as admin:
-            await admin.delete_topics([name])
+        await it.services.reader.admin.delete_topics([name])
         await apply_topics(it.settings, replication_factor=1)
         await _publish_together(it, TICKET_SALES, [_good(it, TICKET_SALES) for _ in range(20)])
         await it.until(lambda: _stopped(it))
@@ -208,6 +202,10 @@ async def _stopped(it: Scene) -> int:
     return found
 
 
+async def _paused(it: Scene) -> bool:
+    return await it.sum_of("ticket_sales", "eventos_partition_paused") == 1
+
+
 async def _resume_all(it: Scene) -> None:
     """Do what `eventos resume` does, for every partition that is stopped."""
     rows = await it.services.pool.fetch(
@@ -231,10 +229,6 @@ async def _replaying(it: Scene) -> bool:
     return bool(settled)
 
 
-async def _beyond(it: Scene, count: int) -> bool:
-    return (await it.settled()).total() > count
-
-
 def _gaps(it: Scene) -> dict[int, tuple[int, int]]:
     """Partition → the offsets that ticket_sales said were gone, from and to."""
     lines = [line for child in it.processes("ticket_sales") for line in child.log.read_text("utf-8").splitlines()]
@@ -244,13 +238,3 @@ def _gaps(it: Scene) -> dict[int, tuple[int, int]]:
 
 def _within(gap: tuple[int, int] | None, offset: int) -> bool:
     return gap is not None and gap[0] <= offset < gap[1]
-
-
-@asynccontextmanager
-async def _admin(it: Scene) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=it.settings.kafka_bootstrap_servers)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()

@@ -8,8 +8,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from contracts.topics import SPONSOR_ACTIVITY
+from services.operator.kafka_admin import admin
 from services.operator.processes import INTAKE_SERVICES, Child
-from tests.support.databases import connect
 from tests.support.faulty import PATIENCE, Scene
 from tests.support.stage import Stage
 
@@ -39,17 +39,27 @@ async def test_replicas_that_come_go_and_are_restarted_in_turn_lose_and_double_n
 async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batches_commits_them_and_ends_with_0(
     stage: Stage,
 ) -> None:
+    """Each waits for its rows by then, and gets them when it has been asked twice and has heard it."""
     async with stage.scene(rate=300) as it:
         await it.flowing()
         victims = [it.processes(service)[0] for service in INTAKE_SERVICES]
-        stopping = [asyncio.create_task(it.restart(child)) for child in victims]
-        await asyncio.sleep(0)  # all have had the first by then
-        for child in victims:
-            assert child.process is not None
-            child.process.send_signal(SIGTERM)
+        async with it.holding("SELECT FROM stream_offsets FOR UPDATE"):
+            await asyncio.gather(*map(it.blocked, INTAKE_SERVICES))
+            before = await it.settled()
+            stopping = [asyncio.create_task(it.remove(child)) for child in victims]
+            await it.until(lambda: all('"stopping"' in child.log.read_text("utf-8") for child in victims))
+            for child in victims:
+                assert child.process is not None
+                child.process.send_signal(SIGTERM)
         assert await asyncio.gather(*stopping) == [0, 0, 0]
+        after = await it.settled()
+        assert all(after[service] > before[service] for service in INTAKE_SERVICES)
+        for child in victims:
+            it.bring_back(child)
         seconds = await it.recovered()
-        await it.prove("SIGTERM, and again at once, to each intake service under load", 3, seconds)
+        await it.prove(
+            "SIGTERM, and again once that was heard, to each intake service in the middle of a batch", 3, seconds
+        )
 
 
 @pytest.mark.long
@@ -65,12 +75,9 @@ async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_
         await it.recovered()
         victim, other = it.processes(service)
         async with AsyncExitStack() as still:
-            holder = await connect(it.settings.database_url.get_secret_value())
-            async with holder.transaction():
-                await holder.execute("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE")
+            async with it.holding("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE"):
                 await it.blocked(service, 2)
                 still.enter_context(it.frozen(victim))
-            await holder.close()
             frozen = await it.recovered()
             assert "claim_postponed" in other.log.read_text("utf-8")
         await it.until(lambda: _fenced(it, service))
@@ -87,13 +94,11 @@ async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_
 async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_dies(stage: Stage) -> None:
     """One partition, two replicas, a poll interval that the spare has long exceeded."""
     service, name = "sponsor_activity", SPONSOR_ACTIVITY.full_name(stage.settings.topic_prefix)
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.settings.kafka_bootstrap_servers)
-    await admin.start()
-    await admin.delete_topics([name])
-    await _until_partitions(admin, name, 0)
-    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=dict(SPONSOR_ACTIVITY.kafka_settings))])
-    await _until_partitions(admin, name, 1)
-    await admin.close()
+    async with admin(stage.settings) as client:
+        await client.delete_topics([name])
+        await _until_partitions(client, name, 0)
+        await client.create_topics([NewTopic(name, 1, 1, topic_configs=dict(SPONSOR_ACTIVITY.kafka_settings))])
+        await _until_partitions(client, name, 1)
     async with stage.scene(on={"EVENTOS_FAUST_BROKER_MAX_POLL_INTERVAL": "12"}) as it:
         await it.flowing()
         await it.add(service, 1)
@@ -109,12 +114,12 @@ async def test_a_spare_replica_that_was_idle_for_long_takes_over_when_the_owner_
         await it.prove("spare idle for 30 s, poll interval 12 s; the owner killed for good", 1, seconds)
 
 
-async def _until_partitions(admin: AIOKafkaAdminClient, name: str, count: int) -> None:
+async def _until_partitions(client: AIOKafkaAdminClient, name: str, count: int) -> None:
     """Wait until the broker tells of so many partitions of a topic, twice running: it learns of a deletion late."""
     async with asyncio.timeout(PATIENCE):
         seen = 0
         while seen < 2:
-            (described,) = await admin.describe_topics([name])
+            (described,) = await client.describe_topics([name])
             seen = seen + 1 if len(described["partitions"]) == count else 0
 
 

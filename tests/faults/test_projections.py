@@ -7,12 +7,15 @@ from functools import partial
 import pytest
 
 from services.runtime.database import Connection
-from tests.support.databases import connect
 from tests.support.faulty import Scene
 from tests.support.stage import Stage
 
 pytestmark = pytest.mark.timeout(300)
-VIEWS = {"lead_scoring": "sponsor_lead_scores", "event_dashboards": "event_dashboards"}
+LOCKS = {
+    "lead_scoring": "LOCK TABLE sponsor_lead_scores IN SHARE MODE",
+    "event_dashboards": "LOCK TABLE event_dashboards IN SHARE MODE",
+}
+"""What keeps the services with projections from writing their views."""
 
 
 @pytest.mark.long
@@ -23,21 +26,18 @@ async def test_projections_killed_between_reading_and_writing_leave_no_older_sta
     """Two replicas of each. Nobody may write a view, so all rounds under way have read and not written."""
     async with stage.scene() as it:
         await it.flowing()
-        await asyncio.gather(*(it.add(service, 1) for service in VIEWS))
+        await asyncio.gather(*(it.add(service, 1) for service in LOCKS))
         for _ in range(2):
-            for service, view in VIEWS.items():
-                await _while_writes_wait(it, service, view)
+            for service in LOCKS:
+                await _while_writes_wait(it, service)
         seconds = await it.recovered()
         await it.prove("one of two replicas killed with -9, its rounds read and not written", 4, seconds)
 
 
-async def _while_writes_wait(it: Scene, service: str, view: str) -> None:
-    holder = await connect(it.settings.database_url.get_secret_value())
-    async with holder.transaction():
-        await holder.execute({view: f"LOCK TABLE {view} IN SHARE MODE" for view in VIEWS.values()}[view])
+async def _while_writes_wait(it: Scene, service: str) -> None:
+    async with it.holding(LOCKS[service]):
         await it.blocked(service, 2)
         await it.kill(it.processes(service)[0])
-    await holder.close()
     await it.until(lambda: all(child.running for child in it.processes(service)))
 
 
@@ -52,14 +52,12 @@ async def test_a_projection_frozen_between_reading_and_writing_writes_nothing_wh
         await it.add("lead_scoring", 1)
         victim, other = it.processes("lead_scoring")
         async with AsyncExitStack() as still:
-            holder = await connect(it.settings.database_url.get_secret_value())
-            async with holder.transaction():
-                await holder.execute("LOCK TABLE sponsor_lead_scores IN SHARE MODE")
+            async with it.holding(LOCKS["lead_scoring"]):
                 await it.blocked("lead_scoring", 2)
                 still.enter_context(it.frozen(victim))
-            await it.until(partial(holder.fetchval, f"SELECT {_IDLE_IN_TRANSACTION}"))
-            freed = await it.until(partial(holder.fetchval, f"SELECT NOT {_IDLE_IN_TRANSACTION}"))
-            await holder.close()
+            async with it.observer() as observer:
+                await it.until(partial(observer.fetchval, f"SELECT {_IDLE_IN_TRANSACTION}"))
+                freed = await it.until(partial(observer.fetchval, f"SELECT NOT {_IDLE_IN_TRANSACTION}"))
             await it.until(lambda: _no_old_marks(it))
         seconds = await it.recovered()
         assert other.running
@@ -86,13 +84,13 @@ async def test_marks_whose_notices_nobody_hears_are_found_by_the_poll_within_its
     async with stage.scene(poll_interval=1.0) as it:
         await it.flowing()
         oldest, cut = 0.0, 0
-        observer = await connect(it.settings.database_url.get_secret_value())
-        for _ in range(100):
-            cut += await _cut_listeners(observer)
-            oldest = max(oldest, await observer.fetchval(_OLDEST) or 0.0)
-            await it.lasts(0.1)
-        await observer.close()
+        async with it.observer() as observer:
+            for _ in range(100):
+                cut += await _cut_listeners(observer)
+                oldest = max(oldest, await observer.fetchval(_OLDEST) or 0.0)
+                await it.lasts(0.1)
         seconds = await it.recovered()
+        assert cut > 0
         assert oldest < 5
         await it.prove(
             f"every listening connection cut for 10 s, {cut} times; the oldest mark waited {oldest:.1f} s", cut, seconds

@@ -3,13 +3,12 @@
 from functools import partial
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.topics import DASHBOARD_UPDATES, DEAD_LETTERS, LEAD_SCORES, Topic
 from services.operator.processes import SERVICES, Child
 from services.operator.topics import apply_topics
-from tests.support.databases import connect
 from tests.support.faulty import Scene
+from tests.support.interleaving import terminate
 from tests.support.stage import Stage
 from tests.support.told import everything_told
 
@@ -19,20 +18,20 @@ RELAY = "outbox_relay"
 
 @pytest.mark.proves(17)
 async def test_a_relay_killed_between_sending_and_deleting_sends_the_same_again_in_order(stage: Stage) -> None:
-    """Rows that it has sent are locked, so that it cannot delete them."""
+    """Rows that it has sent are locked, so that it cannot delete them, and its session ends before they are let go."""
     async with stage.scene() as it:
         await it.flowing()
         (relay,) = it.processes(RELAY)
         for _ in range(3):
-            holder = await connect(it.settings.database_url.get_secret_value())
-            async with holder.transaction():
+            async with it.observer() as holder, holder.transaction():
                 await it.until(partial(holder.fetchval, "SELECT count(*) FROM (SELECT FROM outbox FOR UPDATE)"))
                 await it.blocked(RELAY)
                 await it.kill(relay)
-            await holder.close()
+                await terminate(holder, f"eventos-{RELAY}")
             await it.until(lambda: _sends(it))
         seconds = await it.recovered()
-        await it.prove("relay killed with -9 while its DELETE waited, the rows sent", 3, seconds)
+        found = await it.prove("relay killed with -9 while its DELETE waited, the rows sent", 3, seconds)
+        assert found.again > 0
 
 
 @pytest.mark.long
@@ -56,22 +55,15 @@ async def test_topics_that_cannot_be_written_to_hold_up_nothing_and_get_all_once
     """Two topics are not there when the relay begins, so that nothing that it has told goes with them."""
     async with stage.scene(services=[service for service in SERVICES if service != RELAY]) as it:
         await it.flowing()
-        admin = AIOKafkaAdminClient(bootstrap_servers=it.settings.kafka_bootstrap_servers)
-        await admin.start()
-        await admin.delete_topics([topic.full_name(it.settings.topic_prefix) for topic in (LEAD_SCORES, DEAD_LETTERS)])
-        await admin.close()
+        absent = [topic.full_name(it.settings.topic_prefix) for topic in (LEAD_SCORES, DEAD_LETTERS)]
+        await it.services.reader.admin.delete_topics(absent)
         await it.add(RELAY, 1)
-        settled = (await it.settled()).total()
-        await it.until(partial(_more, it, settled + 1000))
+        await it.settles(1000)
         await it.until(partial(_told, it, DASHBOARD_UPDATES))
         assert await it.sum_of(RELAY, "eventos_outbox_oldest_age_seconds") > 10
         await apply_topics(it.settings, replication_factor=1)
         seconds = await it.until(lambda: _fresh_outbox(it))
         await it.prove("no topics lead-scores and dead-letters, for 1,000 records", 1, seconds)
-
-
-async def _more(it: Scene, count: int) -> bool:
-    return (await it.settled()).total() > count
 
 
 async def _told(it: Scene, topic: Topic) -> bool:

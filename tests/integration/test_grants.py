@@ -16,7 +16,8 @@ READ, APPEND, FOLD, KEEP = "select", "select insert", "select insert update", "s
 _INTAKE = {
     "streams.control": READ,
     "streams.outbox": "insert",
-    "streams.dead_letters": "select insert update(status, attempts, updated_at) delete",
+    "streams.dead_letters": "select(id, service, topic, partition, record_offset, appended_at, reason, source,"
+    " event_identity, status) insert update(status, updated_at)",
     "streams_g1.stream_offsets": FOLD,
     "streams_g1.processed_events": APPEND,
     "streams_g1.stale_marks": "insert",
@@ -176,13 +177,11 @@ MAY: dict[str, dict[str, str]] = {
         "public.whatsapp_campaigns": KEEP,
     },
 }
+_INTAKE_ROLES = {"eventos_sponsor_activity", "eventos_email_engagement", "eventos_ticket_sales"}
 MAY_CALL = {
-    "streams.lock_references": {
-        "eventos_sponsor_activity",
-        "eventos_email_engagement",
-        "eventos_ticket_sales",
-        "eventos_lead_scoring",
-    },
+    "streams.lock_references": {*_INTAKE_ROLES, "eventos_lead_scoring"},
+    "streams.take_up_letters": _INTAKE_ROLES,
+    "streams.expire_letters": _INTAKE_ROLES,
     "streams.ensure_sales_activity_months": {"eventos_email_engagement", "eventos_operator"},
     "streams.detach_sales_activity_months": {"eventos_operator"},
     "streams.refresh_sponsor_performance": {"eventos_lead_scoring"},

@@ -6,7 +6,7 @@ import os
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import SystemRandom
 from typing import Any
 from uuid import UUID
@@ -94,6 +94,7 @@ async def require_one_outcome_each(
     assert stored is not None
     assert tuple(stored) == (len(records), len(applied), duplicates, len(refused))
     assert {offset: applied.get(offset) for offset in neighbours} == neighbours
+    assert not [offset for offset in applied if holds_nul(records[offset].value)]
     for offset, letter in refused.items():
         sent = records[offset]
         assert letter["reason"] in KNOWN, (letter["reason"], letter["detail"], sent.value)
@@ -103,6 +104,22 @@ async def require_one_outcome_each(
             for name, value in sent.headers
         ]
     return Counter(letter["reason"] for letter in letters)
+
+
+def holds_nul(value: bytes | None) -> bool:
+    """Whether some string or name of the JSON value holds U+0000, by a reader that keeps repeated names."""
+    try:
+        return any("\0" in text for text in _texts(json.loads(value or b"", object_pairs_hook=list)))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, list | tuple):
+        for member in node:
+            yield from _texts(member)
 
 
 def run(database_url: str, count: int, seed: int) -> Counter[str]:

@@ -35,6 +35,13 @@ async def publish(settings: Settings, partition: int, values: Sequence[bytes]) -
 @asynccontextmanager
 async def consumer(settings: Settings) -> AsyncIterator[IntakeMetrics]:
     """Consume as a service's process does, then stop as it does."""
+    async with consuming_process(settings) as (_, metrics):
+        yield metrics
+
+
+@asynccontextmanager
+async def consuming_process(settings: Settings) -> AsyncIterator[tuple[asyncio.Task[None], IntakeMetrics]]:
+    """The same, with the task that ends when the process would."""
     name = SPONSOR_ACTIVITY.full_name(settings.topic_prefix)
     pool = await connect_pool(settings, SERVICE)
     metrics = IntakeMetrics(SERVICE, name)
@@ -42,7 +49,7 @@ async def consumer(settings: Settings) -> AsyncIterator[IntakeMetrics]:
     process = Consuming(SPONSOR_ACTIVITY, intake, SERVICE, pool, settings, metrics, Pulse(300))
     running = asyncio.create_task(process.run())
     try:
-        yield metrics
+        yield running, metrics
     finally:
         await process.stop()
         running.cancel()

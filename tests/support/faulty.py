@@ -8,15 +8,18 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from signal import SIGCONT, SIGSTOP, SIGTERM
 from typing import Any
 
+import aiohttp
+
 from services.operator.idle import wait_idle
 from services.operator.processes import Child
 from services.operator.standing import INTAKE_TOPICS
+from services.runtime.database import Connection
 from services.runtime.settings import Settings
 from tests.support.comparing import require_agreement
 from tests.support.databases import connect
@@ -24,8 +27,8 @@ from tests.support.effects import difference
 from tests.support.interleaving import until_all_blocked
 from tests.support.publishing import Publisher
 from tests.support.reliability import Result, Tell
-from tests.support.running import Running, addresses, environment
-from tests.support.told import require_last_words, times_told_again
+from tests.support.running import Running, address, addresses, environment
+from tests.support.told import Ends, excused, require_last_words, times_told_again
 from tests.support.truth import expected_state
 
 PATIENCE = 90.0
@@ -81,6 +84,15 @@ class Scene:
 
         await self.until(all_flow, patience)
 
+    async def settles(self, more: int) -> None:
+        """Wait until so many more records have been settled."""
+        before = (await self.settled()).total()
+
+        async def reached() -> bool:
+            return (await self.settled()).total() >= before + more
+
+        await self.until(reached)
+
     async def settled(self) -> Counter[str]:
         """How many records each intake service has settled."""
         counts: Counter[str] = Counter()
@@ -108,13 +120,26 @@ class Scene:
 
         return await self.until(reached, patience)
 
+    @asynccontextmanager
+    async def observer(self) -> AsyncIterator[Connection]:
+        """Connect to the database, past whatever is between the services and it."""
+        connection = await connect(self.settings.database_url.get_secret_value())
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def holding(self, lock: str) -> AsyncIterator[Connection]:
+        """Hold what the statement `lock` locks for the time of the block."""
+        async with self.observer() as holder, holder.transaction():
+            await holder.execute(lock)
+            yield holder
+
     async def blocked(self, service: str, sessions: int = 1) -> None:
         """Wait until so many sessions of a service wait for locks that others hold."""
-        observer = await connect(self.settings.database_url.get_secret_value())  # a transaction would look but once
-        try:
+        async with self.observer() as observer:  # a transaction would look but once
             await until_all_blocked(observer, f"eventos-{service}", sessions)
-        finally:
-            await observer.close()
 
     async def kill(self, child: Child) -> None:
         """Kill a process with -9; it is started again as `eventos up` would."""
@@ -155,11 +180,15 @@ class Scene:
         async with asyncio.timeout(PATIENCE):
             return await child.process.wait()
 
+    def bring_back(self, child: Child) -> None:
+        """Have a replica that was stopped started again."""
+        child.restart_at = 0.0
+        self.services.fleet.children.append(child)
+
     async def restart(self, child: Child) -> int:
         """Stop a replica with SIGTERM and start it again; returns its exit code."""
         code, before = await self.remove(child), len(addresses(child))
-        child.restart_at = 0.0
-        self.services.fleet.children.append(child)
+        self.bring_back(child)
         await self.until(lambda: len(addresses(child)) > before)
         return code
 
@@ -180,6 +209,11 @@ class Scene:
             stderr=asyncio.subprocess.PIPE,
         )
 
+    async def page(self, child: Child, name: str) -> int:
+        """The status of a process's page, such as `livez`."""
+        async with aiohttp.ClientSession() as client, client.get(f"{address(child)}/{name}") as response:
+            return response.status
+
     async def sum_of(self, service: str, metric: str, name: str | None = None) -> float:
         """What the processes of a service say of a metric, added up."""
         found = [s for child in self.processes(service) for s in await self.services.samples(child, metric)]
@@ -188,12 +222,12 @@ class Scene:
     async def prove(
         self, done: str, times: int = 1, recovery: float | None = None, *,
         truth: Iterable[Mapping[str, Any]] | None = None, beside: Mapping[tuple[str, int], int] | None = None,
-        rewound: bool = False,
-    ) -> None:  # fmt: skip
+        rewound: Ends | None = None,
+    ) -> Result:  # fmt: skip
         """Let all come to rest, then compare everything with the truth; tells the table what was found.
 
         `truth` is what was published where Kafka no longer holds it, `beside` by how many records the positions' counts
-        differ from what it holds. `rewound`, the database has gone back behind what it told.
+        differ from what it holds. `rewound` is how far had been told when the database went back behind it.
         """
         await self.publisher.stop()
         await self.settle()
@@ -206,11 +240,13 @@ class Scene:
         expected, actual = expected_state(self.core, truth, self.settings.as_of), await self.services.state()
         lost, doubled = difference(expected, actual)
         again = await times_told_again(self.services)
-        self.tell(Result(done, times, len(held), lost, doubled, again, recovery))
-        require_agreement(expected, actual)
+        found = Result(done, times, len(held), lost, doubled, again, recovery)
+        self.tell(found)
+        await require_last_words(self.services, actual, rewound)
+        require_agreement(expected, await excused(self.services, actual, rewound))
         await self.services.require_balance(beside)
-        await require_last_words(self.services, actual, rewound=rewound)
         assert self.ended() == self.exits
+        return found
 
     def ended(self) -> Counter[tuple[str, int]]:
         """How processes have ended that nobody had asked to."""

@@ -164,6 +164,8 @@ _NOT_DONE = (
     "  to the services like a topic made anew, which was.",
     "- **A standby that really lags.** The failover that loses its tail is a copy of the data folder, taken earlier,",
     "  in the place of a primary that was killed. Services keep nothing beside it, so they cannot tell the difference.",
+    "- **Taking back what a lost tail had told.** A change that was told, and undone before it was computed again,",
+    "  stays the last word of its key until its row changes next (docs/adr/0003). The scene allows that, and no more.",
     "- **Power cuts.** `kill -9` loses no page of the kernel's cache. That is Postgres' and Kafka's own promise.",
     "- **Hours.** Outages are of seconds, with time limits made as much shorter by configuration.",
 )

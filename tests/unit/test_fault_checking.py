@@ -1,5 +1,6 @@
 """What judges a scene of faults sees what is wrong: effects too few and too many, and tests that failed."""
 
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.support.faults import FAULTS
 from tests.support.publishing import unique
 from tests.support.reliability import Report, Result, page
 from tests.support.season import season
+from tests.support.told import Told, require_leads
 from tests.support.truth import expected_state
 
 
@@ -38,6 +40,40 @@ def test_a_publisher_of_unique_events_leaves_out_whatever_identity_came_before()
 
     assert unique([*named, *named]) == unique(named)
     assert 0 < len(unique(named)) < len(named)
+
+
+def score(previous: int | None, score: int, *, number: int, earlier: bool = False) -> Told:
+    """A word on one lead."""
+    ranks = {None: None, 10: "low", 20: "low", 60: "medium"}
+    data = {"previous_score": previous, "previous_priority": ranks[previous], "score": score, "priority": ranks[score]}
+    return Told(0, "s:e", json.dumps({"id": str(number), "data": data}).encode(), earlier)
+
+
+def state_of_lead(score: int | None) -> dict[str, Any]:
+    row = {"sponsor_id": "s", "event_id": "e", "score": score, "priority": "medium" if score == 60 else "low"}
+    return {"lead_scores": [] if score is None else [row]}
+
+
+def test_a_lead_is_told_each_change_in_order_and_its_row_last() -> None:
+    words = [score(None, 10, number=1), score(10, 20, number=2), score(20, 60, number=3)]
+
+    require_leads([*words, *words[1:]], state_of_lead(60))  # sent again, in order
+    for told, row in ((words[::2], 60), (words, 20), (words, None), (words[:2], 60), ([], 60)):
+        with pytest.raises(AssertionError):
+            require_leads(told, state_of_lead(row))
+
+
+def test_a_lead_that_was_told_of_only_before_a_database_went_back_may_differ_and_no_other() -> None:
+    earlier = [score(None, 10, number=1, earlier=True), score(10, 60, number=2, earlier=True)]
+
+    require_leads(earlier, state_of_lead(10))
+    require_leads(earlier, state_of_lead(None))
+    require_leads([*earlier, score(10, 20, number=3)], state_of_lead(20))
+    for told, row in (([*earlier, score(10, 20, number=3)], 60), ([earlier[1]], 60)):
+        with pytest.raises(AssertionError):
+            require_leads(told, state_of_lead(row))
+    with pytest.raises(AssertionError):
+        require_leads([*earlier, score(10, 20, number=3), score(10, 60, number=4)], state_of_lead(60))
 
 
 def test_the_page_shows_what_was_found_and_what_failed() -> None:

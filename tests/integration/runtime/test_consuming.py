@@ -1,17 +1,24 @@
 """Consuming from a real Kafka: the position in Postgres decides what is read, whatever else is believed."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from faust.types import TP
 from prometheus_client import generate_latest
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime import consuming
+from services.runtime.consuming import StalledError
 from services.runtime.database import Connection
+from services.runtime.record_batches import ConsumerThread
 from services.runtime.settings import Settings
-from tests.support.consuming import SERVICE, consumer, notes, publish, until_stored
+from tests.support.consuming import DEADLINE, SERVICE, consumer, consuming_process, notes, publish, until_stored
 from tests.support.crm import add_sponsor
 from tests.support.databases import connect
+from tests.support.intakes import stored
 from tests.support.interleaving import terminate, until_blocked
 
 
@@ -57,6 +64,30 @@ async def test_what_is_published_is_settled_and_lag_tools_see_it(
         f"eventos_stored_offset{{{labels}}} 4.0",
     ):
         assert line in exposed
+
+
+@pytest.mark.proves(10)
+async def test_a_consumer_to_which_no_record_comes_though_some_wait_ends_its_process(
+    settings: Settings, connection: Connection, sponsor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ails it: here one fetch is let through, and none after it."""
+    fetch, fetched = ConsumerThread._fetch_records, list[Any]()
+
+    async def one_fetch(thread: ConsumerThread, *args: Any, **options: Any) -> dict[TP, list[Any]]:
+        if any(fetched):
+            await asyncio.sleep(0.05)
+            return {}
+        fetched.append(await fetch(thread, *args, **options))
+        return dict(fetched[-1])
+
+    monkeypatch.setattr(ConsumerThread, "_fetch_records", one_fetch)
+    await publish(settings, 0, notes(sponsor, 10))
+    short = settings.model_copy(update={"watchdog_timeout": 1.0, "batch_records": 4})
+    async with consuming_process(short) as (ended, _):
+        with pytest.RaisesGroup(pytest.RaisesExc(StalledError, match="records wait, and none arrived for 1.0 s")):
+            await asyncio.wait_for(ended, DEADLINE)
+
+    assert await stored(connection) == {0: (4, 4, 0, 0)}
 
 
 @pytest.mark.proves(11)

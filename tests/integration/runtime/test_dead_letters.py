@@ -6,9 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
+from asyncpg import InsufficientPrivilegeError
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime.database import Connection
+from services.runtime.dead_letters import expire
 from services.runtime.health import Pulse
 from services.runtime.records import RecordBatch
 from services.runtime.service import Tools, _expire, _redrive
@@ -222,13 +224,33 @@ async def test_letters_by_the_thousand_are_removed_in_one_turn(connection: Conne
     assert await letters(connection) == [(2500, "not_json", "pending")]
 
 
-async def test_letters_and_what_is_on_its_way_to_their_topic_are_read_by_those_who_must(connection: Connection) -> None:
-    """The services that read topics, the relay for its outbox, operators; no projection, and no client."""
+async def test_what_is_in_letters_and_on_its_way_to_their_topic_is_read_by_those_who_must(
+    connection: Connection,
+) -> None:
+    """Operators, and the relay what is in its outbox: not the service that refused it, nor another, and no client."""
     readers = (
-        "SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE NOT rolsuper"
+        "SELECT array_agg(DISTINCT rolname::text ORDER BY rolname::text) FROM pg_roles, unnest($2::text[]) AS content"
+        " WHERE NOT rolsuper"
         " AND (starts_with(rolname, 'eventos_') OR rolname IN ('anon', 'authenticated', 'service_role'))"
-        " AND has_any_column_privilege(rolname, $1, 'SELECT')"
+        " AND has_column_privilege(rolname, $1, content, 'SELECT')"
     )
-    intake = ["eventos_email_engagement", "eventos_operator", "eventos_sponsor_activity", "eventos_ticket_sales"]
-    assert await connection.fetchval(readers, "streams.dead_letters") == intake
-    assert await connection.fetchval(readers, "streams.outbox") == ["eventos_operator", "eventos_outbox_relay"]
+    letter, row = ["key", "value", "headers", "detail", "type", "missing_id"], ["record_key", "payload", "headers"]
+    assert await connection.fetchval(readers, "streams.dead_letters", letter) == ["eventos_operator"]
+    assert await connection.fetchval(readers, "streams.outbox", row) == ["eventos_operator", "eventos_outbox_relay"]
+
+
+async def test_an_intake_service_reads_no_letter_and_removes_none_that_is_not_old(
+    connection: Connection, database_url: str
+) -> None:
+    """Neither its own nor another's; the letters go on their way all the same."""
+    async with bench(database_url, SponsorActivity()) as it, it.pool.acquire() as service:
+        await it.process(batch(0, 0, b"{"))
+        await connection.execute(
+            "UPDATE dead_letters SET service = 'ticket_sales', created_at = now() - interval '1 h'"
+        )
+        for refused in ("SELECT value FROM dead_letters", "SELECT * FROM dead_letters", "DELETE FROM dead_letters"):
+            with pytest.raises(InsufficientPrivilegeError):
+                await service.execute(refused)
+        assert await expire(service, 0) == {}
+
+    assert len(await letters(connection)) == 1
