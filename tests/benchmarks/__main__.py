@@ -16,13 +16,14 @@ from tests.benchmarks.lab import FULL, QUICK, Lab, laboratory
 from tests.benchmarks.pictures import draw
 from tests.benchmarks.report import as_json, found, print_results, write_document
 from tests.benchmarks.results import Results, Section
-from tests.benchmarks.scenarios import backfill, growth, latency, replicas, steps, throughput
+from tests.benchmarks.scenarios import backfill, endurance, growth, latency, replicas, steps, throughput
 
 SCENARIOS: Mapping[str, Callable[[Lab], Awaitable[Section]]] = {
     "throughput": throughput.run,
     "steps": steps.run,
     "latency": latency.run,
     "growth": growth.run,
+    "endurance": endurance.run,
     "replicas": replicas.run,
     "backfill": backfill.run,
 }

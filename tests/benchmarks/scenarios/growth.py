@@ -1,4 +1,4 @@
-"""Whether intake keeps its speed as things grow: the ledger, one busy key, sponsors, partitions, events, and time.
+"""Whether intake keeps its speed as things grow: the ledger, one busy key, sponsors, partitions, and events.
 
 All by sponsor_activity, whose ids are random, draining a backlog of its own into a database of its own; endurance.py
 has what all services do over many records.
@@ -11,7 +11,6 @@ from typing import LiteralString
 from tests.benchmarks.contenders import product
 from tests.benchmarks.lab import Backlog, Database, Lab
 from tests.benchmarks.results import Requirement, Section, Table
-from tests.benchmarks.scenarios import endurance
 from tests.benchmarks.scenarios.own_topics import SERVICE, padded, publish, usual
 from tests.benchmarks.workload import Workload
 
@@ -33,7 +32,6 @@ async def run(lab: Lab) -> Section:
     backlog = await publish(lab, "growth.", workload, usual(workload, number))
     ledger, kept = await _ledger(lab, backlog)
     spread, requirements = await _spread(lab, backlog, number)
-    lasting = await endurance.run(lab)
     return Section(
         "growth",
         tables=[
@@ -41,10 +39,8 @@ async def run(lab: Lab) -> Section:
             spread,
             await _partitions(lab, workload, number),
             await _sizes(lab, backlog, workload, number),
-            *lasting.tables,
         ],
-        requirements=[*kept, *requirements, *lasting.requirements],
-        charts=lasting.charts,
+        requirements=[*kept, *requirements],
     )
 
 
