@@ -19,8 +19,9 @@ from infra.local.stack import local_stack
 
 _NOT_WANTED = "not wanted"
 
-# A power cut may cost a test run its data. What a transaction sees is the same.
-_POSTGRES_SETTINGS = {"fsync": "off", "shared_buffers": "128MB", "max_wal_size": "1GB"}
+# A power cut may cost a test run its data. What a transaction sees is the same. A template that
+# is looked at for what to vacuum cannot be copied meanwhile.
+_POSTGRES_SETTINGS = {"fsync": "off", "shared_buffers": "128MB", "max_wal_size": "1GB", "autovacuum_naptime": "1min"}
 
 
 class Servers:
