@@ -34,7 +34,7 @@ class Spent:
         )
 
 
-_ROWS = re.compile(r"unnest\(\$\d+::\w+\[\]\)|shipped_\w+")
+_ROWS = re.compile(r"unnest\(\$\d+::batch_\w+\[\]\)|shipped_batch_\w+")
 _SHAPE = re.compile(r"LIKE batch_\w+")
 """What services/runtime/shipping.py puts into statements."""
 
