@@ -2,7 +2,7 @@
 -- Insert the messages not known yet, in key order, and say which they were. One that another transaction is
 -- inserting is waited for, and is known then.
 INSERT INTO email_messages
-SELECT * FROM :rows ORDER BY message_id
+SELECT * FROM :email_messages ORDER BY message_id
 ON CONFLICT (message_id) DO NOTHING
 RETURNING message_id
 
@@ -34,7 +34,7 @@ SET
     clicked_at = told.clicked_at, replied_at = told.replied_at,
     bounced_at = told.bounced_at, hard_bounced_at = told.hard_bounced_at,
     complained_at = told.complained_at, unsubscribed_at = told.unsubscribed_at
-FROM :rows AS told
+FROM :email_messages AS told
 WHERE known.message_id = told.message_id
 
 -- name: add_subject_counts
@@ -62,7 +62,7 @@ INSERT INTO agent_sales_activities AS stored (
 SELECT
     activity.id, activity.created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
     input_data, output_data, activity.status, required_human_review, escalation_reason
-FROM :rows AS activity
+FROM :batch_activity AS activity
 JOIN sponsors ON sponsors.id = activity.sponsor_id
 LEFT JOIN events ON events.id = activity.event_id
 WHERE events.id IS NOT DISTINCT FROM activity.event_id

@@ -35,7 +35,7 @@ def _fact(event: Event[Any]) -> tuple[Any, ...]:
 
 async def add_messages(connection: Connection, states: Sequence[MessageState]) -> set[str]:
     """Insert the messages that are not known yet and return their ids; known ones stay as they are."""
-    return {row[0] for row in await Shipment(connection, "batch_message", states).fetch(QUERIES["add_messages"])}
+    return {row[0] for row in await Shipment(connection, "email_messages", states).fetch(QUERIES["add_messages"])}
 
 
 async def lock_messages(connection: Connection, message_ids: Sequence[str]) -> dict[str, MessageState]:
@@ -49,7 +49,7 @@ async def lock_messages(connection: Connection, message_ids: Sequence[str]) -> d
 async def update_messages(connection: Connection, states: Sequence[MessageState]) -> None:
     """Write the new states of messages that are locked."""
     if states:
-        await Shipment(connection, "batch_message", states).fetch(QUERIES["update_messages"])
+        await Shipment(connection, "email_messages", states).fetch(QUERIES["update_messages"])
 
 
 async def add_subject_counts(connection: Connection, counts: Mapping[SubjectKey, int], shard: int) -> None:

@@ -102,8 +102,8 @@ JOIN sponsor_lead_scores l USING (sponsor_id);
 WITH present AS MATERIALIZED (
     SELECT kind, id
     FROM lock_references(
-        ARRAY(SELECT sponsor_id FROM :rows),
-        ARRAY(SELECT event_id FROM :rows)
+        ARRAY(SELECT sponsor_id FROM :batch_lead),
+        ARRAY(SELECT event_id FROM :batch_lead)
     )
 )
 INSERT INTO sponsor_lead_scores (
@@ -111,7 +111,7 @@ INSERT INTO sponsor_lead_scores (
 )
 SELECT k.id, k.sponsor_id, k.event_id, k.score, k.priority, k.conversion_probability::numeric,
        k.recommended_actions::jsonb, k.insights::jsonb, now()
-FROM :rows k
+FROM :batch_lead k
 WHERE ('sponsor', k.sponsor_id) IN (SELECT kind, id FROM present)
   AND ('event', k.event_id) IN (SELECT kind, id FROM present)
 ORDER BY k.sponsor_id, k.event_id;
@@ -121,7 +121,7 @@ ORDER BY k.sponsor_id, k.event_id;
 WITH k AS MATERIALIZED (
     SELECT sponsor_id, event_id, score, priority, conversion_probability::numeric, recommended_actions::jsonb,
            insights::jsonb
-    FROM :rows
+    FROM :batch_lead
 )
 UPDATE sponsor_lead_scores l
 SET score = k.score,

@@ -58,11 +58,11 @@ SELECT kind, id::text
 
 -- name: create_shipment
 -- What is too much to go along with a statement is copied here, to be read from there by several.
-CREATE TEMPORARY TABLE IF NOT EXISTS :rows (LIKE :shape) ON COMMIT DELETE ROWS
+CREATE TEMPORARY TABLE IF NOT EXISTS :table (LIKE :shape) ON COMMIT DELETE ROWS
 
 -- name: clear_shipment
 -- A transaction may ship more than once.
-DELETE FROM :rows
+DELETE FROM :table
 
 -- name: claim_identities
 -- Claim the identities that are new, in key order, so that two batches never wait for each other crosswise. Beside the
@@ -70,13 +70,13 @@ DELETE FROM :rows
 WITH claimed AS (
     INSERT INTO processed_events (identity, service, source, id, content_hash, partition, record_offset)
     SELECT identity, $1, source, id, content_hash, partition, record_offset
-      FROM :rows
+      FROM :batch_identity
      ORDER BY identity
         ON CONFLICT (identity) DO NOTHING
  RETURNING partition, record_offset),
 letters AS (
     SELECT letter.id, letter.source, letter.event_identity
-      FROM :rows AS batch
+      FROM :batch_identity AS batch
       JOIN dead_letters AS letter ON letter.source = batch.source AND letter.event_identity = batch.id
      WHERE letter.status IN ('pending', 'requeued') AND letter.reason <> 'event_id_conflict')
 SELECT COALESCE(array_agg(partition), '{}') AS partitions, COALESCE(array_agg(record_offset), '{}') AS offsets,
@@ -86,7 +86,7 @@ SELECT COALESCE(array_agg(partition), '{}') AS partitions, COALESCE(array_agg(re
 -- name: applied_identities
 -- What stands applied under the batch's identities.
 SELECT batch.partition, batch.record_offset, applied.content_hash
-  FROM :rows AS batch
+  FROM :batch_identity AS batch
   JOIN processed_events AS applied USING (identity)
 
 -- name: add_letter
@@ -116,7 +116,7 @@ SELECT take_up_letters($1, $2)
 SELECT service, status FROM expire_letters($1, $2)
 
 -- name: add_contributions
--- Add to the counts of lead signals (:rows), and to those of dashboards in the batch's own shard ($1), in key order; mark
+-- Add to the counts of lead signals (:batch_signal), and to those of dashboards in the batch's own shard ($1), in key order; mark
 -- the pairs and the dashboards, and what else is stale. The service's own partitions stand for :service.
 WITH counters AS MATERIALIZED (
     SELECT event_id, metric, label, n, first_at
@@ -124,7 +124,7 @@ WITH counters AS MATERIALIZED (
         AS moved (event_id, metric, label, n, first_at)),
 marked AS (
     INSERT INTO stale_marks (projection, shard, kind, key, other)
-    SELECT DISTINCT 'lead_scores', shard_of(sponsor_id), 'pair', sponsor_id, event_id FROM :rows
+    SELECT DISTINCT 'lead_scores', shard_of(sponsor_id), 'pair', sponsor_id, event_id FROM :batch_signal
      UNION ALL
     SELECT DISTINCT 'dashboards', shard_of(event_id), 'event', event_id, NULL::uuid FROM counters
      UNION ALL
@@ -139,7 +139,7 @@ counted AS (
         DO UPDATE SET n = stored.n + excluded.n, first_at = LEAST(stored.first_at, excluded.first_at))
 INSERT INTO lead_signals_:service AS stored (sponsor_id, event_id, signal, day, n)
 SELECT sponsor_id, event_id, signal, day, n
-  FROM :rows
+  FROM :batch_signal
  ORDER BY sponsor_id, event_id, signal, day
     ON CONFLICT (sponsor_id, event_id, signal, day, service) DO UPDATE SET n = stored.n + excluded.n
 

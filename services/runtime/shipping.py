@@ -23,8 +23,8 @@ FEW = 200
 class Shipment:
     """Rows for statements of one transaction.
 
-    `shape` is a composite type of the schema, and each row a tuple of its attributes, in order. In a statement `:rows`
-    stands for them; its parameters are the `arguments`.
+    `shape` is a composite type of the schema, or a table for its row type, and each row a tuple of its attributes, in
+    order. In a statement its name behind a colon stands for the rows; the parameters are the `arguments`.
     """
 
     def __init__(self, connection: Connection, shape: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -41,8 +41,8 @@ class Shipment:
         return await self._connection.fetch(_with_table(query, self._shape), *arguments)
 
     async def _copy(self) -> None:
-        await self._connection.execute(_with_table(queries["create_shipment"], self._shape))
-        await self._connection.execute(_with_table(queries["clear_shipment"], self._shape))
+        await self._connection.execute(_about_table("create_shipment", self._shape))
+        await self._connection.execute(_about_table("clear_shipment", self._shape))
         await self._connection.copy_records_to_table(_table(self._shape), records=self._rows)
         self._copied = True
 
@@ -53,9 +53,14 @@ def _table(shape: str) -> str:
 
 @cache
 def _with_array(query: str, shape: str, place: int) -> str:
-    return query.replace(":rows", f"unnest(${place}::{shape}[])")
+    return query.replace(f":{shape}", f"unnest(${place}::{shape}[])")
 
 
 @cache
 def _with_table(query: str, shape: str) -> str:
-    return query.replace(":rows", _table(shape)).replace(":shape", shape)
+    return query.replace(f":{shape}", _table(shape))
+
+
+@cache
+def _about_table(name: str, shape: str) -> str:
+    return queries[name].replace(":table", _table(shape)).replace(":shape", shape)

@@ -34,8 +34,8 @@ class Spent:
         )
 
 
-_ROWS = re.compile(r"unnest\(\$\d+::batch_\w+\[\]\)|shipped_batch_\w+")
-_SHAPE = re.compile(r"LIKE batch_\w+")
+_SHAPE = r"(batch_\w+|email_messages)"
+_SHIPPED = re.compile(rf"unnest\(\$\d+::{_SHAPE}\[\]\)|shipped_{_SHAPE}")
 """What services/runtime/shipping.py puts into statements."""
 
 Account = defaultdict[str, Spent]
@@ -106,8 +106,7 @@ def account() -> Iterator[Account]:
 
 def name_of(query: str) -> str:
     """The name that a statement has in its package's queries.sql, or its first word."""
-    template = _SHAPE.sub("LIKE :shape", _ROWS.sub(":rows", query))
-    return _names().get(template) or query.split()[0].rstrip(";").upper()
+    return _names().get(_SHIPPED.sub(r":\1\2", query)) or query.split()[0].rstrip(";").upper()
 
 
 @cache

@@ -14,12 +14,8 @@ SERVICES = Path(services.__file__ or "").parent
 PACKAGES = sorted(path.parent for path in SERVICES.rglob("queries.sql"))
 TEMPORARY_TABLES = re.compile(r"make_scratch")
 """Queries that make the temporary tables which others of their package read."""
-SHIPPED = {
-    "claim_identities": "batch_identity", "applied_identities": "batch_identity", "add_contributions": "batch_signal",
-    "add_messages": "batch_message", "update_messages": "batch_message", "write_activities": "batch_activity",
-    "insert_leads": "batch_lead", "update_leads": "batch_lead",
-}  # fmt: skip
-"""The shape of the rows that are shipped to a query."""
+SHIPPED = re.compile(r"(?<!:):(batch_\w+|email_messages)\b")
+"""What stands for rows that are shipped to a query: their shape."""
 ELSEWHERE = {
     "create_shipment": "its table's name and shape are put in; runtime/test_shipping.py runs it",
     "clear_shipment": "as above",
@@ -43,8 +39,8 @@ async def test_each_query_fits_the_schema(package: Path, connection: Connection)
         for name, query in queries.items():
             try:
                 async with connection.transaction():
-                    along = f"unnest(NULL::{SHIPPED[name]}[])" if name in SHIPPED else ":rows"
-                    await connection.prepare(query.replace(":service", "ticket_sales").replace(":rows", along))
+                    along = SHIPPED.sub(r"unnest(NULL::\1[])", query)
+                    await connection.prepare(along.replace(":service", "ticket_sales"))
             except asyncpg.PostgresError as error:
                 unfit[name] = str(error)
 

@@ -1,3 +1,3 @@
 -- squawk-ignore-file ban-drop-function, ban-drop-type
 DROP FUNCTION streams.hold_day();
-DROP TYPE streams.batch_lead, streams.batch_activity, streams.batch_message, streams.batch_signal, streams.batch_identity;
+DROP TYPE streams.batch_lead, streams.batch_activity, streams.batch_signal, streams.batch_identity;

@@ -1,6 +1,6 @@
 -- For fewer statements in small transactions (docs/adr/0009): the shapes of rows that services ship to their statements,
 -- as arrays or by way of temporary tables (services/runtime/shipping.py), in which nothing is stored; and the day of lead
--- scores held and read at once.
+-- scores held and read at once. States of e-mails are shipped in the shape of their table.
 -- depends: 0019.dead-letters-expire
 
 CREATE TYPE streams.batch_identity AS (
@@ -21,31 +21,6 @@ CREATE TYPE streams.batch_signal AS (
     n integer
 );
 COMMENT ON TYPE streams.batch_signal IS 'What a batch adds to a lead signal.';
-
-CREATE TYPE streams.batch_message AS (
-    message_id text,
-    sponsor_id uuid,
-    sponsor_rank bytea,
-    event_id uuid,
-    event_rank bytea,
-    campaign_id uuid,
-    campaign_rank bytea,
-    template_id uuid,
-    template_rank bytea,
-    sequence_id uuid,
-    sequence_rank bytea,
-    sent_at timestamptz,
-    delivered_at timestamptz,
-    opened_at timestamptz,
-    machine_opened_at timestamptz,
-    clicked_at timestamptz,
-    replied_at timestamptz,
-    bounced_at timestamptz,
-    hard_bounced_at timestamptz,
-    complained_at timestamptz,
-    unsubscribed_at timestamptz
-);
-COMMENT ON TYPE streams.batch_message IS 'The state of an e-mail, as email_messages keeps it.';
 
 CREATE TYPE streams.batch_activity AS (
     id uuid,

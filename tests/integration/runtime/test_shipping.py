@@ -14,8 +14,8 @@ from services.runtime.database import Connection, connect_pool
 from services.runtime.settings import Settings
 from services.runtime.shipping import FEW, Shipment
 
-READ = "SELECT $1::text AS given, event_id::text, signal, day, n FROM :rows AS batch ORDER BY n"
-COUNT = "SELECT count(*) FROM :rows AS batch"
+READ = "SELECT $1::text AS given, event_id::text, signal, day, n FROM :batch_signal AS batch ORDER BY n"
+COUNT = "SELECT count(*) FROM :batch_signal AS batch"
 SPONSOR, EVENT = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
 
 
@@ -71,13 +71,13 @@ async def test_values_that_postgres_and_python_write_differently_come_out_as_the
     state = MessageState("m", SPONSOR, b"\0\xff", sent_at=earliest, delivered_at=latest, opened_at=elsewhere)
     activity = Activity(EVENT, earliest, "m", "a", "1", "email_sent", None, SPONSOR, {"é": [1]}, {}, "s", True, None)
     async with session.transaction():
-        (row,) = await Shipment(session, "batch_message", [state]).fetch("SELECT * FROM :rows")
+        (row,) = await Shipment(session, "email_messages", [state]).fetch("SELECT * FROM :email_messages")
         assert (*row,) == ("m", UUID(SPONSOR), *state[2:])
-        (row,) = await Shipment(session, "batch_activity", [activity]).fetch("SELECT * FROM :rows")
+        (row,) = await Shipment(session, "batch_activity", [activity]).fetch("SELECT * FROM :batch_activity")
         assert (row["created_at"], row["input_data"], row["required_human_review"]) == (earliest, {"é": [1]}, True)
 
 
-@pytest.mark.parametrize(("shape", "row"), [("batch_message", MessageState), ("batch_activity", Activity)])
+@pytest.mark.parametrize(("shape", "row"), [("email_messages", MessageState), ("batch_activity", Activity)])
 async def test_a_shape_has_the_fields_of_its_rows_in_their_order(
     connection: Connection, shape: str, row: type[NamedTuple]
 ) -> None:
@@ -85,11 +85,3 @@ async def test_a_shape_has_the_fields_of_its_rows_in_their_order(
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 ORDER BY attnum", shape
     )
     assert tuple(name for (name,) in attributes) == row._fields
-
-
-async def test_messages_are_stored_in_the_order_of_their_shape(connection: Connection) -> None:
-    """`add_messages` selects all that is shipped, in order, into the table."""
-    columns = await connection.fetch(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'email_messages'::regclass AND attnum > 0 ORDER BY attnum"
-    )
-    assert tuple(name for (name,) in columns) == MessageState._fields
