@@ -26,6 +26,7 @@ class Lanes:
 
     def __init__(self, count: int, limit: int, work: Work) -> None:
         self._count, self._limit, self._work = count, limit, work
+        self._enough = max(1, limit // WORTH_A_CALL)
         self._waiting: list[RecordBatch] = []
         self._to_come = 0
         self._in_hand: set[int] = set()
@@ -113,11 +114,11 @@ class Lanes:
 
         A transaction has its price however little is in it: what trickles in is merged while one is under way.
         """
-        return self._free() >= (max(1, self._limit // WORTH_A_CALL) if self._in_hand else 1)
+        return self._free() >= (self._enough if self._in_hand else 1)
 
     def _is_worth_a_call(self) -> bool:
         """Whether to wait no longer for the rest of a fetch: it is there, or there is enough without it."""
-        return not self._to_come or self._free() >= max(1, self._limit // WORTH_A_CALL)
+        return not self._to_come or self._free() >= self._enough
 
     def _free(self) -> int:
         """Records that wait, of partitions that no lane has in hand."""
