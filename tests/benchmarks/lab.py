@@ -1,6 +1,6 @@
 """The laboratory: a Kafka and a Postgres from nothing, backlogs, fresh databases, and processes at work on them.
 
-A scenario is `async def run(lab: Lab) -> Section` in a module of `scenarios/`, with a line in `scenarios/__init__.py`:
+A scenario is `async def run(lab: Lab) -> Section` in a module of `scenarios/`, named in `SCENARIOS` of `__main__`:
 
     backlog = await lab.backlog()                      # the mixed one: published once, shared by all scenarios
     own = await lab.publish("mine.", {"ticket_sales": 9000})      # or one of its own, in topics with that prefix
@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import psycopg
+from aiokafka import AIOKafkaProducer
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -130,17 +131,14 @@ class Lab:
     async def publish(self, prefix: str, counts: Mapping[str, int], workload: Workload | None = None) -> Backlog:
         """Make all topics with the prefix, and publish so many records for each of these intake services."""
         backlog = Backlog(workload or Workload(), prefix, counts)
-        settings = self._settings(self.stack.addresses.database_url, prefix)
+        settings = self.settings(prefix)
         await apply_topics(settings)
         self.say(f"publishing {backlog.total:,} records to {prefix}*")
         async with producer(settings) as client, reader(settings) as ends:
             await ends.ends([INTAKE_TOPICS[service].full_name(prefix) for service in counts])  # there are leaders now
             for service, count in counts.items():
                 topic = INTAKE_TOPICS[service]
-                name = topic.full_name(prefix)
-                for key, value in backlog.workload.records(topic, count):
-                    await client.send(name, key=key, value=value)
-            await client.flush()
+                await send(client, topic.full_name(prefix), backlog.workload.records(topic, count))
         return backlog
 
     @asynccontextmanager
@@ -148,7 +146,7 @@ class Lab:
         """Make a database for one contender; drop it at the end."""
         template = await self._template(backlog.workload)
         self._administer("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
-        settings = self._settings(self._address(name), backlog.topic_prefix)
+        settings = self.settings(backlog.topic_prefix, name)
         session = {"search_path": SEARCH_PATH, "timezone": "UTC", "application_name": "benchmark"}
         connection = await asyncpg.connect(self._address(name), server_settings=session)
         try:
@@ -164,7 +162,7 @@ class Lab:
             name = self._templates[workload] = f"template_{len(self._templates)}"
             self._administer("CREATE DATABASE {}", name)
             migrate(self._address(name))
-            settings = self._settings(self._address(name), "")
+            settings = self.settings("", name)
             async with pool_of(settings, as_owner=True) as pool, pool.acquire() as connection:
                 await load_core(connection, workload.core())
                 await connection.execute("TRUNCATE stale_marks")
@@ -209,16 +207,18 @@ class Lab:
         """A meter of these processes and of the servers."""
         return Meter(self.stack, pids)
 
-    def _logs(self, database: Database) -> Path:
-        folder = self.folder / "logs" / database.name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _settings(self, url: str, prefix: str) -> Settings:
+    def settings(self, prefix: str, database: str | None = None) -> Settings:
+        """Those of whoever reads topics with this prefix into a database of this name, or looks at the server."""
+        url = self._address(database) if database else self.stack.addresses.database_url
         return Settings(
             kafka_bootstrap_servers=self.stack.addresses.kafka_bootstrap_servers, database_url=SecretStr(url),
             topic_prefix=prefix, as_of=AS_OF,
         )  # fmt: skip
+
+    def _logs(self, database: Database) -> Path:
+        folder = self.folder / "logs" / database.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _address(self, name: str) -> str:
         return urlsplit(self.stack.addresses.database_url)._replace(path=f"/{name}").geturl()
@@ -226,6 +226,16 @@ class Lab:
     def _administer(self, statement: LiteralString, *names: str) -> None:
         with psycopg.connect(self.stack.addresses.database_url, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+async def send(client: AIOKafkaProducer, topic: str, records: Iterable[tuple[bytes, bytes]]) -> int:
+    """Publish records, each a key and a value; return how many there were."""
+    total = 0
+    for key, value in records:
+        await client.send(topic, key=key, value=value)
+        total += 1
+    await client.flush()
+    return total
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from infra.local.stack import DATABASE, JARS
 from infra.postgres.migrate import migrate
 
 # A power cut may cost a test its data; a killed server loses nothing.
-_QUICK = {"fsync": "off", "shared_buffers": "64MB", "max_wal_size": "1GB", "autovacuum_naptime": "1min"}
+_QUICK = {"fsync": "off", "shared_buffers": "64MB", "max_wal_size": "1GB"}
 
 
 @dataclass

@@ -112,14 +112,14 @@ async def _measure(lab: Lab, load: Load) -> Found:
             await asyncio.sleep(STILL)
             resting = meter.read()
             await asyncio.sleep(STILL)
-            before, own, each = meter.read(), process_time(), _by_service(fleet)
+            before, own, used = meter.read(), process_time(), _by_service(fleet)
             async with asyncio.TaskGroup() as group:
                 watching = [group.create_task(watch.look(database)), group.create_task(watch.read(consumer))]
                 lab.say(f"publishing {load.rate} events/s for {load.seconds:.0f} s")
                 await _publish(database, load, sponsors, producer, watch, fleet)
                 await watch.finish()
                 spent, own = meter.read().since(before), process_time() - own
-                each = {service: (now - each[service]) / spent.seconds for service, now in _by_service(fleet).items()}
+                busy = {service: (now - used[service]) / spent.seconds for service, now in _by_service(fleet).items()}
                 for task in watching:
                     task.cancel()
     begun = min(probe.published for probe in watch.probes.values()) + load.warm_up
@@ -129,7 +129,7 @@ async def _measure(lab: Lab, load: Load) -> Found:
         for stage in range(len(STAGES))
     ]
     return Found(
-        load, times, _processors(before.since(resting)), _processors(spent) | {"measurement": own / spent.seconds}, each
+        load, times, _processors(before.since(resting)), _processors(spent) | {"measurement": own / spent.seconds}, busy
     )
 
 

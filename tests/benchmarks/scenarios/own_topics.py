@@ -5,14 +5,12 @@ from dataclasses import replace
 from random import Random
 
 import orjson
-from pydantic import SecretStr
 
 from contracts.topics import PARTITIONS, SPONSOR_ACTIVITY
 from services.operator.kafka_admin import admin, bring
 from services.operator.kafka_clients import producer
 from services.operator.topics import wanted_topic
-from services.runtime.settings import Settings
-from tests.benchmarks.lab import Backlog, Lab
+from tests.benchmarks.lab import Backlog, Lab, send
 from tests.benchmarks.workload import Workload
 
 SERVICE = "sponsor_activity"
@@ -23,19 +21,12 @@ async def publish(
     lab: Lab, prefix: str, workload: Workload, records: Iterable[Record], *, partitions: int = PARTITIONS
 ) -> Backlog:
     """Publish these records, for which `workload` has the core rows, to a sponsor-activity of its own."""
-    addresses = lab.stack.addresses
-    settings = Settings(
-        kafka_bootstrap_servers=addresses.kafka_bootstrap_servers, database_url=SecretStr(addresses.database_url),
-        topic_prefix=prefix,
-    )  # fmt: skip
+    settings = lab.settings(prefix)
     async with admin(settings) as client:
         await bring(client, [replace(wanted_topic(SPONSOR_ACTIVITY, prefix), partitions=partitions)])
-    name, total = SPONSOR_ACTIVITY.full_name(prefix), 0
-    async with producer(settings) as publisher:
-        for key, value in records:
-            await publisher.send(name, key=key, value=value)
-            total += 1
-        await publisher.flush()
+    name = SPONSOR_ACTIVITY.full_name(prefix)
+    async with producer(settings) as client:
+        total = await send(client, name, records)
     backlog = Backlog(workload, prefix, {SERVICE: total})
     lab.say(f"published {backlog.total:,} records to {name}")
     return backlog

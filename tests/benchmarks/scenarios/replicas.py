@@ -6,10 +6,11 @@ far they carry on more machines is computed from what events cost, in docs/capac
 
 import os
 from statistics import median
+from time import monotonic
 
 from services.operator.processes import INTAKE_SERVICES
 from tests.benchmarks.checks import check
-from tests.benchmarks.draining import SETTLED, pids, watch
+from tests.benchmarks.draining import SETTLED, watch
 from tests.benchmarks.lab import Backlog, Lab
 from tests.benchmarks.results import Bars, Section, Table
 
@@ -62,9 +63,8 @@ async def _round(lab: Lab, backlog: Backlog, replicas: int) -> tuple[float, floa
             drained = await watch(database.connection, SETTLED, backlog.total, fleet.require_alive)
         leads = await database.connection.fetchval(_LEADS)
         async with lab.services(database, ["lead_scoring"], replicas=replicas) as fleet:
-            meter = lab.meter(pids(fleet))
-            before = meter.read()
+            begun = monotonic()
             await watch(database.connection, _PROJECTED, 1, fleet.require_alive)
-            seconds = meter.read().since(before).seconds
+            seconds = monotonic() - begun
         await check(database, INTAKE_SERVICES)
     return drained.rate, leads / seconds
