@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 
-# Postgres refuses to run as root. It then runs as this user, and keeps the right to enter root's folders.
+# Postgres refuses to run as root. It then runs as this user, and keeps the right to enter root's folders, also where
+# it asks by access(2), which goes by the user alone unless that is switched off.
 UNPRIVILEGED_USER = "nobody"
 _AS_UNPRIVILEGED = (
     f"--reuid={UNPRIVILEGED_USER}",
@@ -25,6 +26,7 @@ _AS_UNPRIVILEGED = (
     "--clear-groups",
     "--inh-caps=+dac_override",
     "--ambient-caps=+dac_override",
+    "--securebits=+no_setuid_fixup",
 )
 
 

@@ -100,6 +100,15 @@ def test_a_server_that_cannot_start_is_an_error_that_says_why(tmp_path: Path) ->
         pass
 
 
+def test_programs_find_each_other_where_only_their_starter_may_enter(tmp_path: Path) -> None:
+    """As root, Postgres runs as somebody else; initdb asks by access(2) whether there is a postgres beside it."""
+    tmp_path.chmod(0o700)
+    program = tmp_path / "postgres"
+    program.touch(0o700)
+    asks = f"import os, sys; sys.exit(not os.access({str(program)!r}, os.R_OK | os.X_OK))"
+    servers.run("initdb", [sys.executable, "-c", asks], tmp_path / "log", unprivileged=True)
+
+
 def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> None:
     with local_stack(tmp_path / ("long" * 30), kafka_bootstrap_servers=NO_KAFKA) as stack:
         (postgres,) = stack.servers
