@@ -7,13 +7,13 @@ older value behind a newer one. A crash between sending and deleting sends again
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from uuid import UUID
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     IllegalStateError,
     InvalidProducerEpoch,
@@ -26,6 +26,7 @@ from aiokafka.errors import (
 
 from services.outbox_relay import store
 from services.outbox_relay.domain import Outgoing, Row, outgoing, shortened, size_of, without_key, without_value
+from services.outbox_relay.packing import LARGEST_RECORD, LARGEST_SHARED_BATCH, Packed, pack
 from services.runtime.database import Connection, Fault, classify, connect
 from services.runtime.kafka import client_options, start
 from services.runtime.metrics import RelayMetrics
@@ -42,10 +43,6 @@ BLOCKED_TOPIC_PAUSE = 10.0
 LONGEST_REST = 0.05
 """Seconds that it rests at most after a round that was not full: a transaction has its price, however little is in it,
 and the broker ends one only a little after it has said so."""
-LARGEST_RECORD = 8 * 1024 * 1024
-LARGEST_SHARED_BATCH = 16 * 1024
-"""Bytes; a larger record is alone in its batch, so that it is to blame when a broker refuses that."""
-
 
 FATAL = (ProducerFenced, InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, IllegalStateError)
 """Errors after which a producer is of no more use: another relay has taken over, or its state is lost."""
@@ -60,6 +57,7 @@ class Relay:
         self._bell = Bell(tools.settings, SERVICE.name, OUTBOX_CHANNEL)
         self._blocked: dict[str, float] = {}
         self._refused: dict[str, int] = {}
+        self._singly: set[str] = set()
 
     async def run(self) -> None:
         """Relay until cancelled. Whatever Kafka or Postgres break off is begun again from the lock on.
@@ -95,6 +93,7 @@ class Relay:
         producer = AIOKafkaProducer(
             **client_options(self._settings),
             transactional_id=f"{self._settings.topic_prefix}outbox-relay",
+            max_batch_size=LARGEST_SHARED_BATCH,
             max_request_size=LARGEST_RECORD,
             request_timeout_ms=15_000,
         )
@@ -125,8 +124,8 @@ class Relay:
             # Deleting nothing is a sign of life all the same: what fails takes its time, and silence costs the lock.
             await store.delete_sent(connection, [row.id for row in some])
             self._tools.metrics.event_age.observe("sent", [row.created_at.timestamp() for row in some])
-            for row in some:
-                self._metrics.sent.labels(row.aggregatetype).inc()
+            for topic, count in Counter(row.aggregatetype for row in some).items():
+                self._metrics.sent.labels(topic).inc(count)
             sent += len(some)
         return sent
 
@@ -188,41 +187,36 @@ class Relay:
             await self._transact(producer, [without_key(record)])
 
     async def _transact(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+        if self._refused:
+            records = [shortened(record, self._refused.get(record.topic)) for record in records]
+        packed = await pack(producer, records, self._settings.topic_prefix, self._singly)
         async with producer.transaction():
-            await asyncio.gather(*[await self._begin_sending(producer, record) for record in records])
+            sending = [self._send_to(producer, *each) for each in packed.items()]
+            # All end before the transaction does: what went on would be in the next one.
+            ended = await asyncio.gather(*sending, return_exceptions=True)
+            for error in filter(None, ended):
+                raise error
 
-    async def _begin_sending(self, producer: AIOKafkaProducer, record: Outgoing) -> Awaitable[object]:
-        name = self._settings.topic_prefix + record.topic
-        if record.topic in self._refused:
-            record = shortened(record, self._refused[record.topic])
-        if record.key is None and record.value is None:
-            return await self._begin_sending_nothing(producer, name, record)
-        sent: asyncio.Future[object] = await producer.send(
-            name, key=record.key, value=record.value, headers=record.headers
-        )
-        sent.add_done_callback(partial(self._learn_limit, record))
-        return sent
+    async def _send_to(self, producer: AIOKafkaProducer, partition: TopicPartition, batches: Sequence[Packed]) -> None:
+        """Send `batches` one after the other, and wait until the broker has them."""
+        for packed in batches:
+            sent = await producer.send_batch(packed.batch, partition.topic, partition=partition.partition)
+            try:
+                await sent
+            except MessageSizeTooLargeError:
+                self._learn_limit(packed)
+                raise
 
-    def _learn_limit(self, record: Outgoing, sent: asyncio.Future[object]) -> None:
-        """Remember what a broker finds too large.
+    def _learn_limit(self, packed: Packed) -> None:
+        """Remember what a broker finds too large: a record, or else a batch that several share.
 
         After a refusal the sequence numbers of a producer no longer fit; the next one must not begin with the same.
         """
-        size = size_of(record)
-        if sent.cancelled() or not isinstance(sent.exception(), MessageSizeTooLargeError):
-            return
-        if size > LARGEST_SHARED_BATCH:
-            self._refused[record.topic] = min(size, self._refused.get(record.topic, size))
-
-    async def _begin_sending_nothing(
-        self, producer: AIOKafkaProducer, name: str, record: Outgoing
-    ) -> Awaitable[object]:
-        """Send what has neither key nor value: Kafka takes it, and hands it to us; aiokafka's `send` does not."""
-        batch = producer.create_batch()
-        batch.append(key=None, value=None, timestamp=None, headers=record.headers)
-        partition = min(await producer.partitions_for(name))
-        sent: Awaitable[object] = await producer.send_batch(batch, name, partition=partition)
-        return sent
+        topic, size = packed.first.topic, size_of(packed.first)
+        if packed.is_shared:
+            self._singly.add(topic)
+        else:
+            self._refused[topic] = min(size, self._refused.get(topic, size))
 
 
 async def _build(tools: Tools) -> Parts:

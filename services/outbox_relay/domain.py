@@ -2,8 +2,8 @@
 
 from base64 import b64decode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -16,8 +16,7 @@ _WHY = {_PREFIX + name for name in ("reason", "detail", "topic", "partition", "o
 """Headers that a dead letter has of us, behind its publisher's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row of the outbox. One with a `type` is a derived event; one without is a record to be sent as it was."""
 
     id: int
@@ -32,8 +31,7 @@ class Row:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record on its way: topic without prefix, and Kafka's own parts."""
 
     topic: str
@@ -60,9 +58,9 @@ def size_of(record: Outgoing) -> int:
     return len(record.key or b"") + len(record.value or b"") + headers
 
 
-def shortened(record: Outgoing, refused: int) -> Outgoing:
-    """The record, or so much of it as is smaller than what its topic has `refused`, in bytes."""
-    if size_of(record) < refused:
+def shortened(record: Outgoing, refused: int | None) -> Outgoing:
+    """The record, or so much of it as is smaller than what its topic has `refused`, in bytes; None: nothing yet."""
+    if refused is None or size_of(record) < refused:
         return record
     shorter = without_value(record)
     return shorter if size_of(shorter) < refused else without_key(record)

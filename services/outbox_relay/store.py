@@ -27,7 +27,7 @@ async def installation(connection: Connection) -> UUID:
 
 async def next_rows(connection: Connection, limit: int, without: Collection[str]) -> list[Row]:
     """The oldest rows, oldest first, save those of the topics `without`."""
-    return [Row(*row) for row in await connection.fetch(queries["next_rows"], limit, sorted(without))]
+    return [Row._make(row) for row in await connection.fetch(queries["next_rows"], limit, sorted(without))]
 
 
 async def delete_sent(connection: Connection, ids: Sequence[int]) -> None:

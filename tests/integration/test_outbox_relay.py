@@ -16,8 +16,9 @@ from prometheus_client import CollectorRegistry
 from contracts.topics import DEAD_LETTERS, LEAD_SCORES, SPONSOR_ACTIVITY, Topic
 from services.operator import kafka_admin
 from services.outbox_relay import app, store
-from services.outbox_relay.app import FATAL, LARGEST_RECORD, Relay
+from services.outbox_relay.app import FATAL, Relay
 from services.outbox_relay.domain import Outgoing
+from services.outbox_relay.packing import LARGEST_RECORD, Packed
 from services.runtime.database import Connection, connect, connect_pool
 from services.runtime.health import Pulse
 from services.runtime.metrics import ServiceMetrics
@@ -48,14 +49,11 @@ class Watched(Relay):
             self.errors.append(error)
             raise
 
-    async def _begin_sending(self, producer: AIOKafkaProducer, record: Outgoing) -> Awaitable[object]:
-        sent = await super()._begin_sending(producer, record)
-        return sent if self.go.is_set() else self._hold(sent)
-
-    async def _hold(self, sent: Awaitable[object]) -> None:
-        await sent
-        self.reached.set()
-        await self.go.wait()
+    async def _send_to(self, producer: AIOKafkaProducer, partition: TopicPartition, batches: Sequence[Packed]) -> None:
+        await super()._send_to(producer, partition, batches)
+        if not self.go.is_set():
+            self.reached.set()
+            await self.go.wait()
 
     @property
     def active(self) -> bool:
@@ -379,6 +377,24 @@ async def test_what_a_topic_finds_too_large_goes_without_its_value_and_its_neigh
         (b"after", ()),
     ]
     assert scores(await records(settings, LEAD_SCORES), "a") == [1]
+
+
+async def test_a_topic_that_takes_no_batch_as_large_as_ours_gets_each_record_whole(
+    settings: Settings, connection: Connection
+) -> None:
+    """Together they are refused, each of them is small enough; the last is not."""
+    small = Topic("small", "", "", "", (), None, partitions=1)
+    limited = NewTopic(small.full_name(settings.topic_prefix), 1, 1, topic_configs={"max.message.bytes": "5000"})
+    async with kafka_admin.admin(settings) as admin:
+        await admin.create_topics([limited])
+    for n in range(20):
+        await forward(connection, b"k", bytes([n]) * 1000, topic=small.name)
+    await forward(connection, b"k", b"x" * 6000, topic=small.name)
+    async with running(settings):
+        await until_sent(connection)
+
+    found = [record.value for record in await records(settings, small)]
+    assert found == [*(bytes([n]) * 1000 for n in range(20)), None]
 
 
 @pytest.mark.parametrize("part", ["key", "headers"])

@@ -1,7 +1,6 @@
 """From a row of the outbox to a record."""
 
 from base64 import b64encode
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -60,8 +59,8 @@ def test_a_derived_event_is_a_cloudevent_with_its_data_as_it_was_written() -> No
 
 def test_a_row_is_always_the_same_record_and_no_other_row_has_its_id() -> None:
     """Nor has a row that was given its number anew, by a database that went back."""
-    other_row, other_installation = outgoing(replace(EVENT, id=8), INSTALLATION), outgoing(EVENT, UUID(int=1))
-    later = outgoing(replace(EVENT, created_at=EVENT.created_at + timedelta(microseconds=1)), INSTALLATION)
+    other_row, other_installation = outgoing(EVENT._replace(id=8), INSTALLATION), outgoing(EVENT, UUID(int=1))
+    later = outgoing(EVENT._replace(created_at=EVENT.created_at + timedelta(microseconds=1)), INSTALLATION)
 
     assert outgoing(EVENT, INSTALLATION) == outgoing(EVENT, INSTALLATION)
     ids = {envelope(one)["id"] for one in (outgoing(EVENT, INSTALLATION), other_row, other_installation, later)}
@@ -69,16 +68,16 @@ def test_a_row_is_always_the_same_record_and_no_other_row_has_its_id() -> None:
 
 
 def test_an_event_without_a_trace_context_has_none() -> None:
-    record = outgoing(replace(EVENT, traceparent=None), INSTALLATION)
+    record = outgoing(EVENT._replace(traceparent=None), INSTALLATION)
 
     assert record.headers == [CONTENT_TYPE]
     assert "traceparent" not in envelope(record)
 
 
 def test_an_event_without_data_is_a_tombstone() -> None:
-    tombstone = replace(EVENT, type=None, payload=None)
+    tombstone = EVENT._replace(type=None, payload=None)
 
-    traced, plain = outgoing(tombstone, INSTALLATION), outgoing(replace(tombstone, traceparent=None), INSTALLATION)
+    traced, plain = outgoing(tombstone, INSTALLATION), outgoing(tombstone._replace(traceparent=None), INSTALLATION)
 
     assert traced == Outgoing("lead-scores", b"s:e", None, [("traceparent", TRACE.encode())])
     assert plain == Outgoing("lead-scores", b"s:e", None, [])
@@ -89,7 +88,7 @@ def test_a_record_that_is_sent_as_it_was_keeps_every_byte(part: bytes | None) ->
     headers: Headers = [("a", b"\xff\x00"), ("a", None), ("a", b""), ("", b"x")]
     kept = [(name, None if value is None else b64encode(value).decode()) for name, value in headers]
 
-    record = outgoing(replace(LETTER, record_key=part, payload=part, headers=kept), INSTALLATION)
+    record = outgoing(LETTER._replace(record_key=part, payload=part, headers=kept), INSTALLATION)
 
     assert record == Outgoing("dead-letters", part, part, headers)
 
