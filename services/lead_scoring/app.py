@@ -73,23 +73,20 @@ class LeadScores:
         """Score `sponsors`, the pairs `marked`, and all pairs of the sponsors `whole`; tell what moved."""
         counts = await store.read_counts(connection, sponsors)
         suitors = await store.read_sponsors(connection, sponsors)
-        before = await store.read_standings(connection, marked, whole)
-        pairs = marked | before.keys() | {(s, e) for s in whole for e in counts[s] if e is not None}
-        events = await store.read_events(connection, {e for _, e in pairs})
-        alive = [(s, e) for s, e in sorted(pairs) if s in suitors and e in events and e in counts[s]]
-        proposals = await store.read_proposals(connection, alive)
-        similar = await store.read_similarities(connection, alive, self._rules.fit.similarity.max)
+        facts = await store.read_pairs(connection, marked, whole, self._rules.fit.similarity.max)
 
         gates = {sponsor: do_not_email(counts[sponsor]) for sponsor in sponsors}
+        before = {pair: known.standing for pair, known in facts.items() if known.standing}
         after = {
             (s, e): lead(
                 counts[s][e],
-                fit(suitors[s], events[e], proposals.get((s, e)), similar.get((s, e)), self._rules),
+                fit(suitors[s], known.event, known.proposal, known.similarity, self._rules),
                 gates[s],
                 day,
                 self._rules,
             )
-            for s, e in alive
+            for (s, e), known in facts.items()
+            if s in suitors and known.event and e in counts[s]
         }
         engaged = {s: engagement(all_counts(counts[s]), day, self._rules).points for s in sponsors}
 

@@ -13,7 +13,7 @@ import orjson
 
 from contracts.derived import LeadScoreChanged, lead_key
 from services.lead_scoring.decay import FACTOR_BITS
-from services.lead_scoring.fit import Fit
+from services.lead_scoring.fit import Event, Fit, Proposal
 from services.lead_scoring.rules import Grade, Priority, Rules, Signal
 from services.runtime.effects import Derived
 
@@ -97,6 +97,15 @@ class Standing(NamedTuple):
 
     score: int
     priority: str
+
+
+class PairFacts(NamedTuple):
+    """What is known of a pair beside its counts: its event, if that exists, similarity in points, how it stands."""
+
+    event: Event | None
+    proposal: Proposal | None
+    similarity: int | None
+    standing: Standing | None
 
 
 class Lead(NamedTuple):

@@ -59,25 +59,36 @@ SELECT s.id::text, s.industry, s.industries_of_interest, s.event_types, s.geogra
 FROM unnest($1::uuid[]) AS k (id)
 JOIN sponsors s USING (id);
 
--- name: read_events
--- What fit reads of the events $1 that exist.
-SELECT e.id::text, e.industry, e.event_type, e.location, e.values
-FROM unnest($1::uuid[]) AS k (id)
-JOIN events e USING (id);
-
--- name: read_proposals
--- The newest proposal of each of the pairs ($1 sponsors, $2 events, side by side) that has one.
-SELECT DISTINCT ON (p.sponsor_id, p.event_id) p.sponsor_id::text, p.event_id::text, p.proposed_amount, p.currency
-FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
-JOIN sponsor_proposals p USING (sponsor_id, event_id)
-ORDER BY p.sponsor_id, p.event_id, p.created_at DESC, p.id DESC;
-
--- name: read_cosines
--- The cosine between the embeddings of each of the pairs ($1 sponsors, $2 events, side by side) that has both.
-SELECT k.sponsor_id::text, k.event_id::text, 1 - (s.embedding <=> e.embedding) AS cosine
-FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
-JOIN sponsor_embeddings s ON s.sponsor_id = k.sponsor_id
-JOIN events e ON e.id = k.event_id AND e.embedding IS NOT NULL;
+-- name: read_pairs
+-- What fit reads of the pairs ($1 sponsors, $2 events, side by side), and of all pairs of the sponsors $3 with a count or
+-- a row: the event, if it exists, the newest proposal, the cosine between the embeddings; and what the row says now.
+WITH pairs AS (
+    SELECT sponsor_id, event_id
+    FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
+    UNION
+    SELECT sponsor_id, g.event_id
+    FROM unnest($3::uuid[]) AS k (sponsor_id)
+    JOIN lead_signals g USING (sponsor_id)
+    WHERE g.event_id IS NOT NULL AND g.n > 0
+    UNION
+    SELECT sponsor_id, l.event_id
+    FROM unnest($3::uuid[]) AS k (sponsor_id)
+    JOIN sponsor_lead_scores l USING (sponsor_id)
+)
+SELECT pairs.sponsor_id::text, pairs.event_id::text, e.id IS NOT NULL AS event_exists, e.industry, e.event_type,
+       e.location, e.values, p.proposed_amount, p.currency, 1 - (s.embedding <=> e.embedding) AS cosine,
+       l.score, l.priority
+FROM pairs
+LEFT JOIN events e ON e.id = pairs.event_id
+LEFT JOIN LATERAL (
+    SELECT proposed_amount, currency
+    FROM sponsor_proposals
+    WHERE sponsor_id = pairs.sponsor_id AND event_id = pairs.event_id
+    ORDER BY created_at DESC, id DESC
+    LIMIT 1
+) p ON true
+LEFT JOIN sponsor_embeddings s ON s.sponsor_id = pairs.sponsor_id
+LEFT JOIN sponsor_lead_scores l ON l.sponsor_id = pairs.sponsor_id AND l.event_id = pairs.event_id;
 
 -- name: read_embeddings
 -- Both embeddings of each of the pairs ($1 sponsors, $2 events, side by side), component by component.
@@ -85,16 +96,6 @@ SELECT k.sponsor_id::text, k.event_id::text, s.embedding::real[] AS sponsor, e.e
 FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
 JOIN sponsor_embeddings s ON s.sponsor_id = k.sponsor_id
 JOIN events e ON e.id = k.event_id AND e.embedding IS NOT NULL;
-
--- name: read_standings
--- What the rows of the pairs ($1 sponsors, $2 events, side by side) and all rows of the sponsors $3 say now.
-SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority
-FROM unnest($1::uuid[], $2::uuid[]) AS k (sponsor_id, event_id)
-JOIN sponsor_lead_scores l USING (sponsor_id, event_id)
-UNION ALL
-SELECT l.sponsor_id::text, l.event_id::text, l.score, l.priority
-FROM unnest($3::uuid[]) AS k (sponsor_id)
-JOIN sponsor_lead_scores l USING (sponsor_id);
 
 -- name: insert_leads
 -- New leads, in the order of their keys. A sponsor or event that was deleted since it was read gets no row; one that

@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from contracts.names import name_uuid
-from services.lead_scoring.domain import Count, Lead, Pair, Standing
+from services.lead_scoring.domain import Count, Lead, Pair, PairFacts, Standing
 from services.lead_scoring.fit import Event, Proposal, Sponsor, exact_similarity_points, similarity_points
 from services.runtime.database import Connection
 from services.runtime.shipping import Shipment
@@ -87,42 +87,40 @@ def _set(texts: Iterable[str] | None) -> frozenset[str]:
     return frozenset(texts or ())
 
 
-async def read_events(connection: Connection, events: Collection[str]) -> dict[str, Event]:
-    """Read the events that exist."""
-    return {
-        row["id"]: Event(row["industry"], row["event_type"], row["location"], _set(row["values"]))
-        for row in await connection.fetch(QUERIES["read_events"], events)
+async def read_pairs(
+    connection: Connection, pairs: Collection[Pair], sponsors: Collection[str], most: int
+) -> dict[Pair, PairFacts]:
+    """Read these pairs, and all pairs of these sponsors that have a count or a row, by (sponsor, event) in order.
+
+    Similarity is in points, `most` at best.
+    """
+    rows = await connection.fetch(QUERIES["read_pairs"], *_columns(pairs), sponsors)
+    events = {row["event_id"]: _event(row) for row in rows if row["event_exists"]}
+    cosines = {(row[0], row[1]): row["cosine"] for row in rows if row["cosine"] is not None}
+    similar = await _similarities(connection, cosines, most)
+    facts = {
+        (row[0], row[1]): PairFacts(
+            event=events.get(row["event_id"]),
+            proposal=Proposal(row["proposed_amount"], row["currency"]),
+            similarity=similar.get((row[0], row[1])),
+            standing=None if row["score"] is None else Standing(row["score"], row["priority"]),
+        )
+        for row in rows
     }
+    return dict(sorted(facts.items()))
 
 
-async def read_proposals(connection: Connection, pairs: Collection[Pair]) -> dict[Pair, Proposal]:
-    """Read the newest proposal of each pair that has one."""
-    rows = await connection.fetch(QUERIES["read_proposals"], *_columns(pairs))
-    return {(sponsor, event): Proposal(amount, currency) for sponsor, event, amount, currency in rows}
+def _event(row: asyncpg.Record) -> Event:
+    return Event(row["industry"], row["event_type"], row["location"], _set(row["values"]))
 
 
-async def read_similarities(connection: Connection, pairs: Collection[Pair], most: int) -> dict[Pair, int]:
-    """Read the points of similarity, `most` at best, of each pair with both embeddings."""
-    points: dict[Pair, int] = {}
-    close: list[Pair] = []
-    for sponsor, event, cosine in await connection.fetch(QUERIES["read_cosines"], *_columns(pairs)):
-        rounded = similarity_points(cosine, most)
-        if rounded is None:
-            close.append((sponsor, event))
-        else:
-            points[sponsor, event] = rounded
-    if close:
+async def _similarities(connection: Connection, cosines: Mapping[Pair, float], most: int) -> dict[Pair, int]:
+    """The points of similarity of these pairs; the embeddings themselves decide what is too close to tell."""
+    points = {pair: similarity_points(cosine, most) for pair, cosine in cosines.items()}
+    if close := [pair for pair, rounded in points.items() if rounded is None]:
         rows = await connection.fetch(QUERIES["read_embeddings"], *_columns(close))
         points |= {(row[0], row[1]): exact_similarity_points(row[2], row[3], most) for row in rows}
-    return points
-
-
-async def read_standings(
-    connection: Connection, pairs: Collection[Pair], sponsors: Collection[str]
-) -> dict[Pair, Standing]:
-    """Read how these pairs stand that have a row, and all pairs of these sponsors that have one."""
-    rows = await connection.fetch(QUERIES["read_standings"], *_columns(pairs), sponsors)
-    return {(sponsor, event): Standing(score, priority) for sponsor, event, score, priority in rows}
+    return {pair: rounded for pair, rounded in points.items() if rounded is not None}
 
 
 async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:

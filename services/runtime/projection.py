@@ -9,9 +9,10 @@ newer one. Marks are taken before anything is read, so a change that the reading
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import asyncpg
 import structlog
 
 from services.runtime.contributions import append_outbox
@@ -54,9 +55,13 @@ class View(Protocol):
         """Bring the rows of `keys` up to date with the facts, and return what to tell.
 
         Runs inside the shard owner's transaction. Reads everything anew, writes only rows that change; an exception
-        makes the runtime call it again with half of the keys, and in the end park the one that fails.
+        makes the runtime undo that, call it again with half of the keys, and in the end park the one that fails.
         """
         ...
+
+
+Project = Callable[[Connection, Sequence[Key], set[Key]], Awaitable[list[Derived]]]
+"""From keys, and those of them that had been parked, to what to tell."""
 
 
 class Projection:
@@ -106,47 +111,63 @@ class Projection:
         return sum([await self.take(shards) for shards in share_rounds({row["shard"]: row["marks"] for row in rows})])
 
     async def take(self, shards: Sequence[int]) -> bool:
-        """Take one round in `shards`; return whether there was anything to do and nobody else at it."""
+        """Take one round in `shards`; return whether there was anything to do and nobody else at it.
+
+        A round that fails is undone, and done again by halves.
+        """
+        try:
+            return await self._round(shards, self._project)
+        except Exception as error:
+            if classify(error) in (Fault.TRANSIENT, Fault.STOP):
+                raise
+            log.warning("round_halved", projection=self._view.name, error=type(error).__name__)
+        return await self._round(shards, self._project_halving)
+
+    async def _round(self, shards: Sequence[int], project: Project) -> bool:
         async with self._pool.acquire() as connection:
             async with connection.transaction():
                 owned = [row["shard"] for row in await connection.fetch(queries["own_shards"], self._view.name, shards)]
-                keys, retried = await self._take_marks(connection, owned) if owned else ([], set())
-                if not keys:
+                rows = await self._take_marks(connection, owned) if owned else []
+                if not rows:
                     return False
+                keys = [Key(row["kind"], row["key"], row["other"]) for row in rows]
+                retried = {key for key, row in zip(keys, rows, strict=True) if row["retried"]}
                 async with self._metrics.batch(len(keys)):
-                    derived = await self._project(connection, keys, retried)
+                    derived = await project(connection, keys, retried)
                     await append_outbox(connection, self._service, derived)
             await wake(connection, (), outbox=bool(derived))
+        self._metrics.event_age.observe("view", [row["oldest"] for row in rows if row["oldest"] is not None])
         self._counts.rounds.labels(self._view.name).inc()
         self._counts.keys.labels(self._view.name).inc(len(keys))
         self._pulse.beat(self._view.name)
         return True
 
-    async def _take_marks(self, connection: Connection, shards: Sequence[int]) -> tuple[list[Key], set[Key]]:
-        """Take what is to be computed in these shards, in order; return the keys, and which had been parked."""
+    async def _take_marks(self, connection: Connection, shards: Sequence[int]) -> list[asyncpg.Record]:
+        """Take what is to be computed in these shards, in order: keys, each with the time of its oldest mark."""
         most = self._settings.background_keys
-        rows = await connection.fetch(
+        return await connection.fetch(
             queries["take_marks"], self._view.name, shards, most, -(-most // BACKGROUND_BESIDE_LIVE)
         )
-        self._metrics.event_age.observe("view", [row["oldest"] for row in rows if row["oldest"] is not None])
-        keys = [Key(row["kind"], row["key"], row["other"]) for row in rows]
-        return keys, {key for key, row in zip(keys, rows, strict=True) if row["retried"]}
 
     async def _project(self, connection: Connection, keys: Sequence[Key], retried: set[Key]) -> list[Derived]:
+        """Project `keys`; those `retried` had been parked, and are no more."""
+        derived = await self._view.project(connection, keys)
+        if done := retried.intersection(keys):
+            await connection.execute(queries["unpark_keys"], self._view.name, *zip(*done, strict=True))
+        return derived
+
+    async def _project_halving(self, connection: Connection, keys: Sequence[Key], retried: set[Key]) -> list[Derived]:
         """Project `keys`, or the halves of them; a key that fails alone is parked and in nobody's way."""
         try:
             async with connection.transaction():
-                derived = await self._view.project(connection, keys)
-                if done := retried.intersection(keys):
-                    await connection.execute(queries["unpark_keys"], self._view.name, *zip(*done, strict=True))
-                return derived
+                return await self._project(connection, keys, retried)
         except Exception as error:
             if classify(error) in (Fault.TRANSIENT, Fault.STOP):
                 raise
             if len(keys) > 1:
                 middle = len(keys) // 2
-                first = await self._project(connection, keys[:middle], retried)
-                return first + await self._project(connection, keys[middle:], retried)
+                first = await self._project_halving(connection, keys[:middle], retried)
+                return first + await self._project_halving(connection, keys[middle:], retried)
             log.error("key_parked", projection=self._view.name, kind=keys[0].kind, exc_info=error)
             await connection.execute(queries["park_key"], self._view.name, *keys[0], name_of(error))
             return []
