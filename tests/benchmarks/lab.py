@@ -66,7 +66,7 @@ class Scale:
 
 
 QUICK = Scale(full=False, records=100_000, slow_records=1_000, rounds=1)
-FULL = Scale(full=True, records=500_000, slow_records=6_000, rounds=3)
+FULL = Scale(full=True, records=500_000, slow_records=4_000, rounds=3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,7 +27,7 @@ _FILL: LiteralString = """
 
 async def run(lab: Lab) -> Section:
     """Measure each kind of growth."""
-    number = 250_000 if lab.scale.full else 40_000
+    number = 150_000 if lab.scale.full else 40_000
     workload = Workload()
     backlog = await publish(lab, "growth.", workload, usual(workload, number))
     ledger, kept = await _ledger(lab, backlog)
@@ -125,7 +125,7 @@ async def _partitions(lab: Lab, workload: Workload, number: int) -> Table:
 
 async def _sizes(lab: Lab, backlog: Backlog, workload: Workload, number: int) -> Table:
     small = await publish(lab, "kilobyte.", workload, padded(usual(workload, number), KILOBYTE))
-    few = 40_000 if lab.scale.full else 12_000
+    few = 20_000 if lab.scale.full else 12_000
     large = await publish(lab, "large.", workload, padded(usual(workload, few), 30 * KILOBYTE))
     cases = {"0.4": backlog, "1": small, "30": large}
     rows = []

@@ -15,6 +15,7 @@ from tests.benchmarks.lab import Backlog, Lab
 from tests.benchmarks.results import Bars, Section, Table
 
 REPLICAS = (1, 2, 3)
+ROUNDS = 2
 PROCESSES = "services"
 _PROJECTED = """
     SELECT (NOT EXISTS (SELECT FROM stale_marks WHERE projection = 'lead_scores'))::int::bigint
@@ -27,7 +28,7 @@ async def run(lab: Lab) -> Section:
     backlog = await lab.backlog()
     intake: dict[int, list[float]] = {replicas: [] for replicas in REPLICAS}
     scoring: dict[int, list[float]] = {replicas: [] for replicas in REPLICAS}
-    for _ in range(lab.scale.rounds):
+    for _ in range(min(ROUNDS, lab.scale.rounds)):
         for replicas in REPLICAS:
             events, leads = await _round(lab, backlog, replicas)
             intake[replicas].append(events)
