@@ -116,8 +116,8 @@ SELECT take_up_letters($1, $2)
 SELECT service, status FROM expire_letters($1, $2)
 
 -- name: add_contributions
--- Add to the counts of lead signals (:batch_signal), and to those of dashboards in the batch's own shard ($1), in key order; mark
--- the pairs and the dashboards, and what else is stale. The service's own partitions stand for :service.
+-- Add to the counts of lead signals, and to those of dashboards in the batch's own shard ($1), in key order; mark the
+-- pairs and the dashboards, and what else is stale. The service's own partitions stand for :service.
 WITH counters AS MATERIALIZED (
     SELECT event_id, metric, label, n, first_at
       FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[])

@@ -1,6 +1,5 @@
 """Connections that keep account of each statement: time that passed, and processor time of ours and of Postgres."""
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -13,7 +12,6 @@ from unittest.mock import patch
 
 import asyncpg
 
-from contracts.lead_signals import LEAD_SIGNALS
 from services.operator.processes import SERVICES
 from services.runtime.database import OwnConnection
 from services.runtime.sql import load_queries
@@ -33,10 +31,6 @@ class Spent:
             self.client + other.client, self.server + other.server, self.clock + other.clock, self.times + other.times
         )
 
-
-_SHAPE = r"(batch_\w+|email_messages)"
-_SHIPPED = re.compile(rf"unnest\(\$\d+::{_SHAPE}\[\]\)|shipped_{_SHAPE}")
-"""What services/runtime/shipping.py puts into statements."""
 
 Account = defaultdict[str, Spent]
 """By the name of the statement."""
@@ -106,14 +100,11 @@ def account() -> Iterator[Account]:
 
 def name_of(query: str) -> str:
     """The name that a statement has in its package's queries.sql, or its first word."""
-    return _names().get(_SHIPPED.sub(r":\1\2", query)) or query.split()[0].rstrip(";").upper()
+    return _names().get(query.partition("\n")[0]) or query.split()[0].rstrip(";").upper()
 
 
 @cache
 def _names() -> Mapping[str, str]:
-    names = {}
-    for package in ("services.runtime", *(f"services.{service}" for service in SERVICES)):
-        for name, text in load_queries(package).items():
-            names[text] = name
-            names.update({text.replace(":service", service): name for service in LEAD_SIGNALS})
-    return names
+    """By the first line of each, which says in words what it does: other lines are filled in."""
+    packages = ("services.runtime", *(f"services.{service}" for service in SERVICES))
+    return {text.partition("\n")[0]: name for package in packages for name, text in load_queries(package).items()}

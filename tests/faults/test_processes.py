@@ -73,6 +73,7 @@ async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_
         await it.flowing()
         await it.add(service, 1)
         await it.recovered()
+        await it.until(lambda: _shared(it, service))  # it is to be a batch that waits, and no claim
         victim, other = it.processes(service)
         async with AsyncExitStack() as still:
             async with it.holding("SELECT FROM stream_offsets WHERE service = 'ticket_sales' FOR UPDATE"):
