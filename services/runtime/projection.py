@@ -6,7 +6,6 @@ The shard belongs to whoever holds its advisory lock, until the transaction ends
 newer one. Marks are taken before anything is read, so a change that the reading missed has left a mark that stays.
 """
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,8 +27,12 @@ from services.runtime.wake import Bell, wake
 log = structlog.get_logger(__name__)
 queries = load_queries(__package__)
 
-LONGEST_REST = 1.0
+LONGEST_REST = 4.0
 """Seconds that a projection rests at most between two sweeps."""
+SHORT_SWEEP = 0.05
+"""Seconds of work up to which it rests no longer than it worked."""
+SILENCE = 0.5
+"""Seconds without a notice that end its rest: intake has nothing more to do."""
 ROUND_MARKS = 1000
 """Marks up to which shards share a round."""
 BACKGROUND_BESIDE_LIVE = 10
@@ -77,17 +80,23 @@ class Projection:
     async def run(self, bell: Bell) -> None:
         """Sweep the shards whenever the bell rings, and now and then without; wait out transient faults.
 
-        After a sweep it rests for as long as that took, at most LONGEST_REST and at least as long as its view says: the
-        busier the service, the more marks collapse into one computation, and half of the time is left to intake. An
-        idle one answers at once. Raises what is nobody's fault but ours (`Fault.STOP`).
+        After a sweep it rests: the busier the service, the more marks collapse into one computation, and the more of
+        the time is left to intake. An idle one answers at once. Raises what is nobody's fault but ours (`Fault.STOP`).
         """
         while True:
             began = time.monotonic()
             rounds: int = await patiently(self._passing)(self.sweep)
             if rounds:
-                await asyncio.sleep(max(self._view.least_rest, min(LONGEST_REST, time.monotonic() - began)))
+                await self._rest(bell, time.monotonic() - began)
             else:
                 await bell.wait(self._settings.poll_interval)
+
+    async def _rest(self, bell: Bell, worked: float) -> None:
+        """Rest as long as it worked, or longer, the longer that was; and no longer once no more marks come."""
+        rest = min(LONGEST_REST, worked * max(1.0, worked / SHORT_SWEEP))
+        until = time.monotonic() + max(self._view.least_rest, rest)
+        while (left := until - time.monotonic()) > 0 and await bell.wait(min(left, SILENCE)):
+            pass
 
     def _passing(self, error: BaseException) -> bool:
         fault = classify(error)
