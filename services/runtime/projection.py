@@ -29,8 +29,8 @@ queries = load_queries(__package__)
 
 LONGEST_REST = 4.0
 """Seconds that a projection rests at most between two sweeps."""
-SHORT_SWEEP = 0.05
-"""Seconds of work up to which it rests no longer than it worked."""
+LONG_SWEEP, LONG_REST = 0.25, 4
+"""Seconds of work, twice in a row, that tell of a backlog; how many times as long it rests then."""
 SILENCE = 0.5
 """Seconds without a notice that end its rest: intake has nothing more to do."""
 ROUND_MARKS = 1000
@@ -83,17 +83,20 @@ class Projection:
         After a sweep it rests: the busier the service, the more marks collapse into one computation, and the more of
         the time is left to intake. An idle one answers at once. Raises what is nobody's fault but ours (`Fault.STOP`).
         """
+        before = 0.0
         while True:
             began = time.monotonic()
             rounds: int = await patiently(self._passing)(self.sweep)
+            took = time.monotonic() - began
             if rounds:
-                await self._rest(bell, time.monotonic() - began)
+                await self._rest(bell, min(before, took))
             else:
                 await bell.wait(self._settings.poll_interval)
+            before = took
 
     async def _rest(self, bell: Bell, worked: float) -> None:
-        """Rest as long as it worked, or longer, the longer that was; and no longer once no more marks come."""
-        rest = min(LONGEST_REST, worked * max(1.0, worked / SHORT_SWEEP))
+        """Rest for as long as it `worked`, longer in a backlog, and no longer once no more marks come."""
+        rest = min(LONGEST_REST, worked if worked < LONG_SWEEP else LONG_REST * worked)
         until = time.monotonic() + max(self._view.least_rest, rest)
         while (left := until - time.monotonic()) > 0 and await bell.wait(min(left, SILENCE)):
             pass
