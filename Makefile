@@ -49,8 +49,8 @@ test-kill: setup ## Kill every service ten times while it drains 200,000 records
 	@exec $(BIN)/pytest tests/faults/test_kills.py -m long --capture=no $(OPTIONS)
 
 .PHONY: test-faults
-test-faults: setup ## Do every fault for real, and write what came of it to docs/reliability.md (25 minutes)
-	@exec $(BIN)/pytest -m proves --reliability=docs/reliability.md $(OPTIONS)
+test-faults: setup ## Do every fault for real, and write what came of it to docs/reliability.md (30 minutes)
+	@exec $(BIN)/pytest -m proves --numprocesses=2 --reliability=docs/reliability.md $(OPTIONS)
 
 .PHONY: chaos
 chaos: setup ## Faults at random for 10 minutes, three replicas of everything; again with EVENTOS_TEST_SEED=n
@@ -92,6 +92,10 @@ bench: contenders ## How fast, beside the limit and what others do, and at what 
 .PHONY: bench-full
 bench-full: contenders ## The same on 500,000 records, in rounds, with growth, replicas and a backfill (40 minutes)
 	@exec $(BIN)/python -m tests.benchmarks --full $(OPTIONS)
+
+.PHONY: soak
+soak: setup ## 1,000 events/s for an hour: do memory and queues keep their size? Shorter: OPTIONS="--minutes 20"
+	@exec $(BIN)/python -m tests.benchmarks --full --only soak $(OPTIONS)
 
 .PHONY: bench-matching
 bench-matching: setup ## Of the ten nearest sponsors, how many are found, by HNSW and by the design's ivfflat (2 minutes)

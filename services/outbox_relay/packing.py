@@ -47,7 +47,8 @@ async def pack(
     packed: defaultdict[TopicPartition, list[Packed]] = defaultdict(list)
     for record in records:
         # What has no key may be anywhere, but sent again it is where it was.
-        partition = _partition_of(record.key or record.value or b"", partitions[record.topic])
+        key = (record.value or b"") if record.key is None else record.key
+        partition = _partition_of(key, partitions[record.topic])
         batches = packed[TopicPartition(prefix + record.topic, partition)]
         if not batches or record.topic in singly or not _append(batches[-1].batch, record):
             batches.append(Packed(producer.create_batch(), record))

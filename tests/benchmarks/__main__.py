@@ -1,12 +1,13 @@
 """`make bench`, `make bench-full`: everything started from nothing, measured, checked, told, and stopped again.
 
-python -m tests.benchmarks [--full] [--only SCENARIO …] [--output FOLDER] [--write-docs] [--require]
+python -m tests.benchmarks [--full] [--only SCENARIO …] [--minutes N] [--output FOLDER] [--write-docs] [--require]
 """
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -24,20 +25,26 @@ SCENARIOS: Mapping[str, Callable[[Lab], Awaitable[Section]]] = {
     "latency": latency.run,
     "growth": growth.run,
     "endurance": endurance.run,
+    "soak": endurance.soak,
     "replicas": replicas.run,
     "backfill": backfill.run,
 }
 QUICK_ONES = ("throughput", "steps", "latency")
 """What fits into `make bench`; the others are measured by `make bench-full`, or when asked for by name."""
+FULL_ONES = tuple(name for name in SCENARIOS if name != "soak")
+"""What fits into `make bench-full`: not an hour of `make soak`."""
 OUTPUT = Path("build/bench")
 
 
 def main() -> int:
     """Measure; return 1 when something failed, or a requirement was missed that had to be met."""
     options = _options()
-    chosen = options.only or (SCENARIOS if options.full else QUICK_ONES)
+    chosen = options.only or (FULL_ONES if options.full else QUICK_ONES)
+    scale = FULL if options.full else QUICK
+    if options.minutes is not None:
+        scale = replace(scale, soak_minutes=options.minutes)
     try:
-        with terminate_like_interrupt(), laboratory(FULL if options.full else QUICK) as lab:
+        with terminate_like_interrupt(), laboratory(scale) as lab:
             results = found(lab, asyncio.run(_run(lab, chosen, write_docs=options.write_docs)))
     except Failure as failure:
         report(failure)
@@ -74,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="500,000 records and more rounds: up to 40 minutes")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}")
+    parser.add_argument("--minutes", type=float, help="how long the soak lasts; 60 when --full")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for JSON and pictures")
     parser.add_argument("--write-docs", action="store_true", help="put the results into docs/performance.md")
     parser.add_argument("--require", action="store_true", help="fail when a requirement is missed")

@@ -57,16 +57,17 @@ _HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: records of the mixed backlog, of contenders with a transaction an event, and how often."""
+    """How much is measured: records of the mixed backlog, and of contenders with a transaction an event; how often."""
 
     full: bool
     records: int
     slow_records: int
     rounds: int
+    soak_minutes: float
 
 
-QUICK = Scale(full=False, records=100_000, slow_records=1_000, rounds=1)
-FULL = Scale(full=True, records=500_000, slow_records=4_000, rounds=3)
+QUICK = Scale(full=False, records=100_000, slow_records=1_000, rounds=1, soak_minutes=1)
+FULL = Scale(full=True, records=500_000, slow_records=4_000, rounds=3, soak_minutes=60)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

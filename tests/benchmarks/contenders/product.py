@@ -32,14 +32,14 @@ class Work:
     grown: Mapping[str, Stored]
 
 
-async def drain(lab: Lab, database: Database, services: Sequence[str]) -> Work:
+async def drain(lab: Lab, database: Database, services: Sequence[str], *, replicas: int = 1) -> Work:
     """Let intake services drain their topics; of other services among them all work too must be done at the end.
 
-    Time runs from the first look that finds records settled.
+    Each is so many processes. Time runs from the first look that finds records settled.
     """
     records = sum(database.backlog.counts[service] for service in services if service in INTAKE_SERVICES)
     sizes = await stored(database.connection)
-    async with lab.services(database, services) as fleet:
+    async with lab.services(database, services, replicas=replicas) as fleet:
         meter = lab.meter(pids(fleet))
         before = meter.read()
         drained = await watch(database.connection, SETTLED, records, fleet.require_alive)

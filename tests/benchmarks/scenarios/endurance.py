@@ -1,11 +1,14 @@
-"""What all services take over many records, under as much load as they bear: memory, and the size of the queues.
+"""What all services take in the long run: memory, and the size of the queues.
+
+Under as much load as they bear, for millions of records; and at a steady rate, for an hour.
 
 The queues are tables whose rows come and go (stale marks, outbox); unless what is gone is cleared away as fast, they
-grow although little is in them. Postgres looks once a minute, so a short run says nothing of that.
+grow although little is in them. Postgres looks every few seconds, so a short run says nothing of that.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import LiteralString, NamedTuple
@@ -13,16 +16,21 @@ from typing import LiteralString, NamedTuple
 import asyncpg
 import psutil
 
+from services.operator.kafka_clients import producer
 from services.operator.processes import SERVICES, Fleet
+from services.operator.standing import INTAKE_TOPICS
 from services.runtime.database import SEARCH_PATH
 from tests.benchmarks.draining import IDLE, SETTLED, watch
 from tests.benchmarks.lab import Backlog, Database, Lab
 from tests.benchmarks.results import Lines, Requirement, Section, Table
+from tests.benchmarks.scenarios.pace import at_rate, mixed
 
 MEBIBYTE = 2**20
 QUEUES = ("stale_marks", "outbox")
 LOOK = 0.5
 """Seconds between looks."""
+RATE = 1_000
+"""Events a second of the soak."""
 WARM, LAST = 0.3, 0.8
 """Shares of the records: until the first, services and queues take what they need; from the second on, no more."""
 _SIZES: LiteralString = "SELECT pg_total_relation_size('stale_marks'), pg_total_relation_size('outbox')"
@@ -57,15 +65,41 @@ async def run(lab: Lab) -> Section:
         backlog = await lab.publish("endurance.", counts)
     else:
         backlog = await lab.backlog()
-    async with lab.database(backlog, "endurance") as database, lab.services(database, SERVICES) as fleet:
+    async with _looking(lab, backlog, "endurance", backlog.total) as (looks, _):
+        pass
+    title = f"{backlog.total:,} records through all services"
+    return _section("endurance", title, backlog.total, looks, full=lab.scale.full)
+
+
+async def soak(lab: Lab) -> Section:
+    """The same at a steady rate."""
+    backlog = await lab.publish("soak.", dict.fromkeys(INTAKE_TOPICS, 0))
+    total = round(RATE * 60 * lab.scale.soak_minutes)
+    lab.say(f"publishing {RATE:,} events/s for {lab.scale.soak_minutes:g} minutes")
+    async with _looking(lab, backlog, "soak", total) as (looks, fleet), producer(lab.settings("soak.")) as client:
+        records = mixed(backlog, total)
+
+        async def send(_: int) -> None:
+            topic, key, value = next(records)
+            await client.send(topic, key=key, value=value)
+
+        await at_rate(RATE, total, send, fleet.require_alive)
+    title = f"{RATE:,} events/s for {lab.scale.soak_minutes:g} minutes"
+    return _section("soak", title, total, looks, full=lab.scale.full)
+
+
+@asynccontextmanager
+async def _looking(lab: Lab, backlog: Backlog, name: str, total: int) -> AsyncIterator[tuple[list[Look], Fleet]]:
+    """Look at all services for as long as the block lasts, and until they have settled so many records and rest."""
+    async with lab.database(backlog, name) as database, lab.services(database, SERVICES) as fleet:
         looks: list[Look] = []
         looking = asyncio.create_task(_look(database, fleet, looks))
         try:
-            await watch(database.connection, SETTLED, backlog.total, fleet.require_alive)
+            yield looks, fleet
+            await watch(database.connection, SETTLED, total, fleet.require_alive)
             await watch(database.connection, IDLE, 1, fleet.require_alive)
         finally:
             looking.cancel()
-    return _section(backlog, looks, full=lab.scale.full)
 
 
 async def _look(database: Database, fleet: Fleet, looks: list[Look]) -> None:
@@ -91,9 +125,9 @@ def _memory(fleet: Fleet) -> dict[str, float]:
     }
 
 
-def _section(backlog: Backlog, looks: Sequence[Look], *, full: bool) -> Section:
-    early = [look for look in looks if look.settled <= WARM * backlog.total]
-    late = [look for look in looks if look.settled >= LAST * backlog.total]
+def _section(scenario: str, title: str, total: int, looks: Sequence[Look], *, full: bool) -> Section:
+    early = [look for look in looks if look.settled <= WARM * total]
+    late = [look for look in looks if look.settled >= LAST * total]
     memory = {
         name: Most(max(look.memory[name] for look in early), max(look.memory[name] for look in late))
         for name in SERVICES
@@ -101,23 +135,22 @@ def _section(backlog: Backlog, looks: Sequence[Look], *, full: bool) -> Section:
     queues = {
         name: Most(max(look.queues[name] for look in early), max(look.queues[name] for look in late)) for name in QUEUES
     }
-    title = f"{backlog.total:,} records through all services"
     requirements = [
-        Requirement(f"memory that {name} gains over {backlog.total:,} records", most.gained, "at most", 50.0, "MiB")
+        Requirement(f"memory that {name} gains: {title}", most.gained, "at most", 50.0, "MiB")
         for name, most in memory.items()
     ]
     if full:
         requirements += [
-            Requirement(f"size of {name}: largest late, to early", most.late / most.early, "at most", 1.5, "×")
+            Requirement(f"size of {name}, largest late to early: {title}", most.late / most.early, "at most", 1.5, "×")
             for name, most in queues.items()
         ]
     return Section(
-        "endurance",
+        scenario,
         tables=[
             _table(f"resident memory, MiB at most: {title}", "service", memory),
             _table(
                 f"size with indexes, MiB at most: {title}", "queue", queues,
-                "" if full else "too short to see Postgres clear away what is gone, which it does once a minute",
+                "" if full else "too short to see Postgres clear away what is gone, which it does every few seconds",
             ),
         ],
         requirements=requirements,
@@ -125,7 +158,11 @@ def _section(backlog: Backlog, looks: Sequence[Look], *, full: bool) -> Section:
             Lines(
                 f"resident memory: {title}", "seconds", "MiB",
                 {name: [(look.seconds, look.memory[name]) for look in looks] for name in SERVICES},
-            )
+            ),
+            Lines(
+                f"size of queues: {title}", "seconds", "MiB",
+                {name: [(look.seconds, look.queues[name]) for look in looks] for name in QUEUES},
+            ),
         ],
     )  # fmt: skip
 

@@ -11,9 +11,8 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, cycle, islice, repeat
-from random import Random
-from time import monotonic, process_time
+from itertools import cycle
+from time import process_time
 from uuid import UUID, uuid4
 
 import orjson
@@ -21,26 +20,21 @@ from aiokafka import AIOKafkaProducer
 from psutil import Process
 
 from contracts.topics import SPONSOR_ACTIVITY
-from services.operator.output import Failure
 from services.operator.processes import SERVICES, Fleet
 from services.operator.standing import INTAKE_TOPICS
 from tests.benchmarks.draining import pids
 from tests.benchmarks.lab import Backlog, Database, Lab
 from tests.benchmarks.meters import Reading, processor_seconds
 from tests.benchmarks.results import Requirement, Section, Table
+from tests.benchmarks.scenarios.pace import at_rate, mixed
 from tests.benchmarks.scenarios.probes import LOOK, LOOK_BY_KEY, SOURCE, STAGES, Watch, clients
 from tests.benchmarks.workload import AS_OF
 
 STILL = 4.0
 """Seconds without any event, once to let services come to rest, and once to see what they take at rest."""
-_SHARES = {"sponsor_activity": 3, "email_engagement": 4, "ticket_sales": 3}
 _ADD_SPONSORS = """
     INSERT INTO sponsors (id, company_name, industry) SELECT id, 'Probe', 'food' FROM unnest($1::uuid[]) AS added (id)
 """
-
-
-TICK = 0.005
-"""Seconds between looks of the publisher at what is due; to wake it for each event costs as much as the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +96,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 async def _measure(lab: Lab, load: Load) -> Found:
     """Publish at the rate, and watch."""
-    backlog = await lab.publish(f"latency{load.rate}.", dict.fromkeys(_SHARES, 0))
+    backlog = await lab.publish(f"latency{load.rate}.", dict.fromkeys(INTAKE_TOPICS, 0))
     async with lab.database(backlog, f"latency_{load.rate}") as database:
         sponsors = [str(uuid4()) for _ in range(load.probes)]
         await database.connection.execute(LOOK_BY_KEY)
@@ -152,12 +146,9 @@ async def _publish(
     topic = SPONSOR_ACTIVITY.full_name(database.settings.topic_prefix)
     probes = _probes(database.backlog, sponsors)
     total = round(load.rate * load.seconds)
-    others = _others(database.backlog, total)
-    begun = monotonic()
-    for number in range(total):
-        while begun + number / load.rate > monotonic():
-            await asyncio.sleep(TICK)
-            fleet.require_alive()
+    others = mixed(database.backlog, total)
+
+    async def send(number: int) -> None:
         if number % load.one_in:
             name, key, value = next(others)
             await producer.send(name, key=key, value=value)
@@ -165,8 +156,8 @@ async def _publish(
             sponsor, value = next(probes)
             watch.published(sponsor)
             await producer.send(topic, key=sponsor.encode(), value=value)
-    if (took := monotonic() - begun) > 1.05 * load.seconds:
-        raise Failure(f"{load.rate} events/s could not be published: {total} took {took:.1f} s")
+
+    await at_rate(load.rate, total, send, fleet.require_alive)
 
 
 def _probes(backlog: Backlog, sponsors: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -176,16 +167,6 @@ def _probes(backlog: Backlog, sponsors: Sequence[str]) -> Iterator[tuple[str, by
             "specversion": "1.0", "id": sponsor, "source": SOURCE, "type": "eventos.sponsor.website_visited.v1",
             "time": f"{AS_OF}T00:00:00Z", "data": {"sponsor_id": sponsor, "event_id": event},
         })  # fmt: skip
-
-
-def _others(backlog: Backlog, total: int) -> Iterator[tuple[str, bytes, bytes]]:
-    """Records of all topics, mixed as the usual backlog is: (topic, key, value)."""
-    records = {service: backlog.workload.records(INTAKE_TOPICS[service], total) for service in _SHARES}
-    names = {service: INTAKE_TOPICS[service].full_name(backlog.topic_prefix) for service in _SHARES}
-    turns = list(chain.from_iterable(repeat(service, share) for service, share in _SHARES.items()))
-    Random(1).shuffle(turns)
-    for service in islice(cycle(turns), total):
-        yield names[service], *next(records[service])
 
 
 def _table(found: Found) -> Table:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from itertools import islice
 
 import pytest
 
 from services.operator.output import Failure
 from tests.benchmarks.lab import Backlog
 from tests.benchmarks.scenarios import latency, probes
+from tests.benchmarks.scenarios.pace import mixed
 from tests.benchmarks.scenarios.probes import Watch
 from tests.benchmarks.workload import Workload
 
@@ -51,5 +51,5 @@ def test_a_percentile_is_one_of_the_values(percent: float, expected: float) -> N
 
 def test_the_load_beside_the_probes_is_mixed_as_the_usual_backlog() -> None:
     backlog = Backlog(Workload(sponsors=20, events=5), "x.", {})
-    topics = Counter(topic for topic, _, _ in islice(latency._others(backlog, 1000), 1000))
+    topics = Counter(topic for topic, _, _ in mixed(backlog, 1000))
     assert topics == {"x.sponsor-activity": 300, "x.email-engagement": 400, "x.ticket-sales": 300}
