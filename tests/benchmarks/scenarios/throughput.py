@@ -20,7 +20,7 @@ from tests.benchmarks.scenarios import cost
 from tests.benchmarks.scenarios.cost import Bill
 
 Rival = Callable[[Lab, Database, str], Awaitable[Drained]]
-PRODUCT, LIMIT, COPY = "EventOS", "limit", "COPY of the facts"
+PRODUCT, PAIR, LIMIT, COPY = "EventOS", "EventOS, two processes", "limit", "COPY of the facts"
 PLAIN, CONNECT, ARROYO = "plain Faust agent", "Kafka Connect JDBC sink", "Arroyo and psycopg"
 RIVALS: Mapping[str, Rival] = {PLAIN: plain_faust.drain, CONNECT: jdbc_sink.drain, ARROYO: arroyo_psycopg.drain}
 """Each does this for every intake service, save the last, which knows one."""
@@ -40,10 +40,10 @@ class Seen:
         rates = self.rates.get((contender, what))
         return median(rates) if rates else None
 
-    def ratio(self, contender: str, what: str) -> float | None:
-        """The product to a contender; round by round where both have as many."""
-        own, theirs = self.rates[PRODUCT, what], self.rates.get((contender, what))
-        if not theirs:
+    def ratio(self, form: str, contender: str, what: str) -> float | None:
+        """The product, in one of its forms, to a contender; round by round where both have as many."""
+        own, theirs = self.rates.get((form, what)), self.rates.get((contender, what))
+        if not own or not theirs:
             return None
         if len(own) != len(theirs):
             return median(own) / median(theirs)
@@ -65,6 +65,7 @@ async def run(lab: Lab) -> Section:
 
 
 async def _alone(lab: Lab, backlog: Backlog, service: str, seen: Seen) -> None:
+    """The limit of a service; and the service, as one process and as two, for a process of Python has but one core."""
     async with lab.database(backlog, f"limit_{service}") as database:
         drained = await limit.drain(lab, database, service)
         await check(database, [service])
@@ -75,6 +76,10 @@ async def _alone(lab: Lab, backlog: Backlog, service: str, seen: Seen) -> None:
         await check(database, [service])
         _note(lab, seen, PRODUCT, service, work.drained)
         seen.bills[service] = Bill(work, backlog.counts[service])
+    async with lab.database(backlog, f"pair_{service}") as database:
+        work = await product.drain(lab, database, [service], replicas=2)
+        await check(database, [service])
+        _note(lab, seen, PAIR, service, work.drained)
 
 
 async def _together(lab: Lab, backlog: Backlog, seen: Seen) -> None:
@@ -113,7 +118,7 @@ def _note(lab: Lab, seen: Seen, contender: str, what: str, drained: Drained) -> 
 
 
 def _section(backlog: Backlog, seen: Seen) -> Section:
-    contenders = (PRODUCT, LIMIT, COPY, *RIVALS)
+    contenders = (PRODUCT, PAIR, LIMIT, COPY, *RIVALS)
     whats = (*INTAKE_SERVICES, INTAKE, ALL)
     rates = Table(
         f"events a second: a mixed backlog of {backlog.total:,}",
@@ -123,8 +128,13 @@ def _section(backlog: Backlog, seen: Seen) -> Section:
     )
     ratios = Table(
         "EventOS to the others",
-        ("drained", *(f"#{name}" for name in contenders[1:])),
-        [(what, *(seen.ratio(contender, what) for contender in contenders[1:])) for what in whats],
+        ("drained", "by", *(f"#{name}" for name in contenders[2:])),
+        [
+            (what, form, *(seen.ratio(form, contender, what) for contender in contenders[2:]))
+            for what in whats
+            for form in (PRODUCT, PAIR)
+            if seen.rate(form, what)
+        ],
     )
     bars = Bars(
         "events a second", "events/s", whats,
@@ -159,9 +169,9 @@ def _projected(backlog: Backlog, projections: Mapping[str, Work]) -> Table:
 def _requirements(seen: Seen) -> Sequence[Requirement]:
     found = []
     bounds = [(LIMIT, 0.75), (PLAIN, 30.0), (CONNECT, 1.0), (ARROYO, 1.0)]
-    wanted = [(service, rival, bound) for service in INTAKE_SERVICES for rival, bound in bounds]
-    for what, rival, bound in (*wanted, (ALL, LIMIT, 0.6)):
-        ratio = seen.ratio(rival, what)
+    wanted = [(PAIR, service, rival, bound) for service in INTAKE_SERVICES for rival, bound in bounds]
+    for form, what, rival, bound in (*wanted, (PRODUCT, ALL, LIMIT, 0.6)):
+        ratio = seen.ratio(form, rival, what)
         if ratio is not None:
             found.append(Requirement(f"{what}, to the {rival}", ratio, "at least", bound, "×"))
     return found
