@@ -12,6 +12,9 @@ WORTH_A_CALL = 8
 FETCHED_TOGETHER = 0.01
 """Seconds within which batches of one fetch come, one behind the other; a lane waits for all of them."""
 
+LETTING_GO = 1.0
+"""Seconds that what is given up is waited for: to be rolled back takes no longer, where the database answers."""
+
 Work = Callable[[Sequence[RecordBatch]], Awaitable[None]]
 
 
@@ -59,7 +62,8 @@ class Lanes:
         """Wait for what waits and what is in hand, at most `seconds`; then give the rest up.
 
         What is not done is undone: a batch that is given up is rolled back, and read again by whoever claims its
-        partition. What a supplier brings meanwhile is new work, and not waited for.
+        partition. One that a silent database holds on to is left behind: its partitions stay in hand until it ends, and
+        the fence is between it and its successors. What a supplier brings meanwhile is new work, and not waited for.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changed:
@@ -68,7 +72,7 @@ class Lanes:
         if calls := set(self._calls):
             for call in calls:
                 call.cancel()
-            await asyncio.wait(calls)
+            await asyncio.wait(calls, timeout=LETTING_GO)
 
     async def _forget(self) -> None:
         async with self._changed:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from services.runtime import lanes as module
 from services.runtime.lanes import Lanes
 from services.runtime.records import RecordBatch
 
@@ -181,6 +182,36 @@ async def test_what_is_given_up_before_the_lane_has_taken_it_leaves_the_lane_idl
         await lanes.put(batch(0, 9))
         await settle()
         assert work.begun[before:] == [[(0, 9)]]
+
+
+async def test_what_does_not_let_go_is_left_behind_and_its_partition_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a transaction on a database that is silent: a member that waited for it would be put out of its group."""
+    monkeypatch.setattr(module, "LETTING_GO", 0.01)
+    held = asyncio.Event()
+    begun: list[list[int]] = []
+
+    async def stubborn(batches: Sequence[RecordBatch]) -> None:
+        begun.append([batch.partition for batch in batches])
+        while len(begun) == 1 and not held.is_set():
+            with suppress(asyncio.CancelledError):
+                await held.wait()
+
+    lanes = Lanes(2, 1, stubborn)
+    async with running(lanes):
+        await lanes.put(batch(0, 0))
+        await settle()
+        async with asyncio.timeout(5):
+            await lanes.drain(0.01)
+        await lanes.put(batch(0, 0))
+        await lanes.put(batch(1, 0))
+        await settle()
+        assert begun == [[0], [1]]
+
+        held.set()
+        await settle()
+        assert begun == [[0], [1], [0]]
 
 
 async def test_giving_up_does_not_wait_for_what_a_supplier_brings_when_there_is_room_again() -> None:
