@@ -14,7 +14,7 @@ from tests.benchmarks.pictures import draw
 from tests.benchmarks.report import BEGIN, END, as_json, print_results, required, shown, write_document
 from tests.benchmarks.results import Bars, Lines, Requirement, Results, Section, Table
 from tests.benchmarks.scenarios import cost
-from tests.benchmarks.scenarios.throughput import ALL, LIMIT, PRODUCT, Seen
+from tests.benchmarks.scenarios.throughput import ALL, LIMIT, PAIR, PRODUCT, Seen
 
 MET = Requirement("fast", 31.25, "at least", 30, "×")
 MISSED = Requirement("soon", 31.25, "at most", 30, "ms")
@@ -93,10 +93,11 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
     seen = Seen()
     seen.rates[PRODUCT, ALL] += [10.0, 20.0, 30.0]
     seen.rates[LIMIT, ALL] += [20.0, 25.0, 120.0]
-    assert seen.ratio(LIMIT, ALL) == 0.5
-    assert seen.ratio("nobody", ALL) is None
+    assert seen.ratio(PRODUCT, LIMIT, ALL) == 0.5
+    assert seen.ratio(PRODUCT, "nobody", ALL) is None
+    assert seen.ratio(PAIR, LIMIT, ALL) is None
     seen.rates["once", ALL].append(5.0)
-    assert seen.ratio("once", ALL) == 4.0
+    assert seen.ratio(PRODUCT, "once", ALL) == 4.0
 
 
 def test_costs_are_scaled_to_a_hundred_thousand_events() -> None:
