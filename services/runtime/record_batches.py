@@ -119,12 +119,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return ends
 
 
-def _look_at(ended: asyncio.Task[Any]) -> None:
-    """Take note of an error, which asyncio would log in its own words where nobody waited for it."""
-    if not ended.cancelled():
-        ended.exception()
-
-
 def _gather(fetcher: Any, brought: int) -> None:
     """Say how long the broker is to gather records for the next fetch, after one that `brought` so many."""
     wait = min(LONGEST_GATHER_MS, GATHER_MS_PER_RECORD * (brought - 1))
@@ -179,16 +173,10 @@ class Consumer(driver.Consumer):
         """Claim what is assigned, one claim at a time.
 
         Faust asks twice when a rebalance meets a fetch. A claim of what was assigned before that rebalance, finished
-        after the claim of what is assigned now, would stand for partitions that are gone. A claim whose time is over is
-        cancelled and left behind: a silent database holds on to it for longer than a group waits for its members.
+        after the claim of what is assigned now, would stand for partitions that are gone.
         """
         async with asyncio.timeout(self.app.claim_timeout), self._claiming:
-            claim = asyncio.create_task(self._claim_and_seek({tp.partition: tp for tp in self.assignment()}))
-            claim.add_done_callback(_look_at)
-            try:
-                return await asyncio.shield(claim)
-            finally:
-                claim.cancel()
+            return await self._claim_and_seek({tp.partition: tp for tp in self.assignment()})
 
     async def _claim_and_seek(self, tps: Mapping[int, TP]) -> Mapping[TP, int]:
         if not tps:

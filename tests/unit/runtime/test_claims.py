@@ -61,32 +61,3 @@ async def test_a_claim_that_a_rebalance_overtakes_never_stands_beside_the_one_af
 
     assert await after == {TP("topic", 1): 0}
     assert consumer.claims == [{0, 1}, {1}]
-
-
-async def test_a_claim_that_a_silent_database_holds_on_to_is_left_behind_and_never_seeks() -> None:
-    """asyncpg waits for what it cancelled to be rolled back, a minute long if it must."""
-    consumer = Rebalancing()
-    consumer.app.claim_timeout = 0.01
-    claim, held, sought = consumer.app.claim, asyncio.Event(), []
-
-    async def holding(earliest: Mapping[int, int], ends: Mapping[int, int]) -> Mapping[int, Claimed]:
-        try:
-            return await claim(earliest, ends)
-        finally:
-            await held.wait()
-
-    async def seek_wait(partitions: Mapping[TP, int]) -> None:
-        sought.append({tp.partition for tp in partitions})
-
-    consumer.app.claim, consumer.seek_wait = holding, seek_wait  # type: ignore[method-assign]
-    async with asyncio.timeout(5):
-        with pytest.raises(TimeoutError):
-            await consumer._seek_to_claimed()
-
-    consumer.app.claim, consumer.app.claim_timeout = claim, 5
-    again = asyncio.create_task(consumer._seek_to_claimed())
-    await until_claimed(consumer, 2)
-    consumer.answers[1].set_result(None)
-    held.set()
-    assert await again == {TP("topic", partition): 0 for partition in (0, 1)}
-    assert sought == [{0, 1}]
