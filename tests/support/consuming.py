@@ -62,4 +62,4 @@ async def until_stored(connection: Connection, expected: Outcomes) -> None:
     deadline = time.monotonic() + DEADLINE
     while (found := await stored(connection)) != expected and time.monotonic() < deadline:
         await connection.execute("SELECT pg_sleep(0.05)")
-    assert found == expected
+    assert found == expected, f"{found}, and not {expected}"
