@@ -100,7 +100,7 @@ class Standing(NamedTuple):
 
 
 class PairFacts(NamedTuple):
-    """What is known of a pair beside its counts: its event, if that exists, similarity in points, how it stands."""
+    """What is known of a pair beside its counts; similarity is in points. None for what there is not."""
 
     event: Event | None
     proposal: Proposal | None

@@ -76,12 +76,12 @@ WITH pairs AS (
     JOIN sponsor_lead_scores l USING (sponsor_id)
 )
 SELECT pairs.sponsor_id::text, pairs.event_id::text, e.id IS NOT NULL AS event_exists, e.industry, e.event_type,
-       e.location, e.values, p.proposed_amount, p.currency, 1 - (s.embedding <=> e.embedding) AS cosine,
-       l.score, l.priority
+       e.location, e.values, p.id IS NOT NULL AS is_proposed, p.proposed_amount, p.currency,
+       1 - (s.embedding <=> e.embedding) AS cosine, l.score, l.priority
 FROM pairs
 LEFT JOIN events e ON e.id = pairs.event_id
 LEFT JOIN LATERAL (
-    SELECT proposed_amount, currency
+    SELECT id, proposed_amount, currency
     FROM sponsor_proposals
     WHERE sponsor_id = pairs.sponsor_id AND event_id = pairs.event_id
     ORDER BY created_at DESC, id DESC

@@ -101,7 +101,7 @@ async def read_pairs(
     facts = {
         (row[0], row[1]): PairFacts(
             event=events.get(row["event_id"]),
-            proposal=Proposal(row["proposed_amount"], row["currency"]),
+            proposal=Proposal(row["proposed_amount"], row["currency"]) if row["is_proposed"] else None,
             similarity=similar.get((row[0], row[1])),
             standing=None if row["score"] is None else Standing(row["score"], row["priority"]),
         )

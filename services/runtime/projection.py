@@ -33,6 +33,8 @@ LONG_SWEEP, LONG_REST = 0.25, 4
 """Seconds of work, twice in a row, that tell of a backlog; how many times as long it rests then."""
 SILENCE = 0.5
 """Seconds without a notice that end its rest: intake has nothing more to do."""
+INDIVISIBLE = (Fault.TRANSIENT, Fault.STOP)
+"""Faults that no half of the keys would be spared."""
 ROUND_MARKS = 1000
 """Marks up to which shards share a round."""
 BACKGROUND_BESIDE_LIVE = 10
@@ -130,7 +132,7 @@ class Projection:
         try:
             return await self._round(shards, self._project)
         except Exception as error:
-            if classify(error) in (Fault.TRANSIENT, Fault.STOP):
+            if classify(error) in INDIVISIBLE:
                 raise
             log.warning("round_halved", projection=self._view.name, error=type(error).__name__)
         return await self._round(shards, self._project_halving)
@@ -174,7 +176,7 @@ class Projection:
             async with connection.transaction():
                 return await self._project(connection, keys, retried)
         except Exception as error:
-            if classify(error) in (Fault.TRANSIENT, Fault.STOP):
+            if classify(error) in INDIVISIBLE:
                 raise
             if len(keys) > 1:
                 middle = len(keys) // 2

@@ -51,7 +51,8 @@ from tests.benchmarks.draining import together
 from tests.benchmarks.meters import Meter
 from tests.benchmarks.workload import AS_OF, Workload
 
-_MIXTURE = {"sponsor_activity": 0.3, "email_engagement": 0.4, "ticket_sales": 0.3}
+MIXTURE = {"sponsor_activity": 3, "email_engagement": 4, "ticket_sales": 3}
+"""Tenths of all records."""
 _HOST = "127.0.0.1"
 
 
@@ -125,8 +126,7 @@ class Lab:
     async def backlog(self) -> Backlog:
         """The mixed backlog of all three topics."""
         if self._mixed is None:
-            counts = {service: round(self.scale.records * share) for service, share in _MIXTURE.items()}
-            self._mixed = await self.publish("mixed.", counts)
+            self._mixed = await self.publish("mixed.", mixture(self.scale.records))
         return self._mixed
 
     async def publish(self, prefix: str, counts: Mapping[str, int], workload: Workload | None = None) -> Backlog:
@@ -227,6 +227,11 @@ class Lab:
     def _administer(self, statement: LiteralString, *names: str) -> None:
         with psycopg.connect(self.stack.addresses.database_url, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def mixture(total: int) -> dict[str, int]:
+    """How many of so many records are of each intake service."""
+    return {service: total * tenths // 10 for service, tenths in MIXTURE.items()}
 
 
 async def send(client: AIOKafkaProducer, topic: str, records: Iterable[tuple[bytes, bytes]]) -> int:

@@ -21,7 +21,7 @@ from services.operator.processes import SERVICES, Fleet
 from services.operator.standing import INTAKE_TOPICS
 from services.runtime.database import SEARCH_PATH
 from tests.benchmarks.draining import IDLE, SETTLED, watch
-from tests.benchmarks.lab import Backlog, Database, Lab
+from tests.benchmarks.lab import Backlog, Database, Lab, mixture
 from tests.benchmarks.results import Lines, Requirement, Section, Table
 from tests.benchmarks.scenarios.pace import at_rate, mixed
 
@@ -61,8 +61,7 @@ class Most(NamedTuple):
 async def run(lab: Lab) -> Section:
     """Let all services settle a backlog and all that follows, and look at them meanwhile."""
     if lab.scale.full:
-        counts = {"sponsor_activity": 900_000, "email_engagement": 1_200_000, "ticket_sales": 900_000}
-        backlog = await lab.publish("endurance.", counts)
+        backlog = await lab.publish("endurance.", mixture(3_000_000))
     else:
         backlog = await lab.backlog()
     async with _looking(lab, backlog, "endurance", backlog.total) as (looks, _):

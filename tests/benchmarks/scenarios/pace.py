@@ -8,11 +8,10 @@ from time import monotonic
 
 from services.operator.output import Failure
 from services.operator.standing import INTAKE_TOPICS
-from tests.benchmarks.lab import Backlog
+from tests.benchmarks.lab import MIXTURE, Backlog
 
 TICK = 0.005
 """Seconds between looks of the publisher at what is due; to wake it for each event costs as much as the event."""
-_SHARES = {"sponsor_activity": 3, "email_engagement": 4, "ticket_sales": 3}
 
 
 async def at_rate(
@@ -34,9 +33,9 @@ async def at_rate(
 
 def mixed(backlog: Backlog, total: int) -> Iterator[tuple[str, bytes, bytes]]:
     """So many records of all topics, mixed as the usual backlog is: (topic, key, value)."""
-    records = {service: backlog.workload.records(INTAKE_TOPICS[service], total) for service in _SHARES}
-    names = {service: INTAKE_TOPICS[service].full_name(backlog.topic_prefix) for service in _SHARES}
-    turns = list(chain.from_iterable(repeat(service, share) for service, share in _SHARES.items()))
+    records = {service: backlog.workload.records(INTAKE_TOPICS[service], total) for service in MIXTURE}
+    names = {service: INTAKE_TOPICS[service].full_name(backlog.topic_prefix) for service in MIXTURE}
+    turns = list(chain.from_iterable(repeat(service, tenths) for service, tenths in MIXTURE.items()))
     Random(1).shuffle(turns)
     for service in islice(cycle(turns), total):
         yield names[service], *next(records[service])
