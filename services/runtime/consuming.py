@@ -101,10 +101,12 @@ class Consuming:
     async def stop(self) -> None:
         """Leave the group once the batches in flight are committed, or `stop_timeout` is over.
 
-        A broker that does not answer is not waited for: the group finds out by itself.
+        A broker that does not answer is not waited for: the group finds out by itself. Nor does it answer who asks to
+        join while others are to join as well.
         """
+        work = self._settings.stop_timeout if self._lanes.busy else 0.0
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.stop_timeout + GOODBYE):
+            async with asyncio.timeout(work + GOODBYE):
                 await self.app.stop()
 
     async def _work(self, batches: Sequence[RecordBatch]) -> None:

@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.transports import SchedulingStrategyT
 from mode import Service
+from mode.threads import WorkerThread
 
 from services.runtime.kafka import sasl_password, tls_context
 from services.runtime.records import Record, RecordBatch
@@ -32,7 +33,7 @@ IDLE_TICK = 10.0
 
 IDLE_WAIT_MS = 1500
 """Milliseconds that the broker holds a fetch when there is nothing; anything that comes is answered at once."""
-GATHER_MS_PER_RECORD, LONGEST_GATHER_MS = 6, 50
+GATHER_MS_PER_RECORD, LONGEST_GATHER_MS = 6, 40
 """Milliseconds that the broker gathers for the next fetch, by how many records beyond one the last has brought: where
 little comes it is there at once; where more does, it shares requests and transactions, each of which has its price."""
 GATHERED_BYTES = 128 * 1024
@@ -57,12 +58,22 @@ class BatchScheduler(SchedulingStrategyT):
             yield tp, batch
 
 
+class LetGoThread(WorkerThread):
+    """A thread that the process does not wait for when it ends: aiokafka's consumer waits for answers that are due."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.daemon = True
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that fetches and seeks; reads only what its publisher committed.
 
     What a batch follows is noted here, where fetches and seeks are in one order. Elsewhere, records fetched before a
     seek could pass for those that come after it, and what lies between would be skipped.
     """
+
+    Worker: type[WorkerThread] = LetGoThread
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         self._next: dict[TP, int] = {}

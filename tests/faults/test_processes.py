@@ -63,6 +63,28 @@ async def test_a_process_that_is_asked_to_stop_twice_in_the_middle_of_its_batche
 
 
 @pytest.mark.long
+@pytest.mark.proves(8)
+async def test_a_process_that_is_asked_to_stop_in_the_middle_of_a_rebalance_does_not_wait_for_its_end(
+    stage: Stage,
+) -> None:
+    """A frozen member holds the rebalance up for as long as its session lasts, which is longer than is waited for."""
+    service, session = "ticket_sales", 40.0
+    async with stage.scene(session_timeout=session) as it:
+        await it.flowing()
+        await it.add(service, 2)
+        await it.until(lambda: _shared(it, service))
+        stays, leaves, frozen = it.processes(service)
+        with it.frozen(frozen):
+            assert await it.remove(leaves) == 0
+            await it.until(lambda: _lost_all(it, stays))
+            async with asyncio.timeout(session / 2):
+                assert await it.remove(stays) == 0
+        it.bring_back(stays)
+        seconds = await it.recovered()
+        await it.prove("SIGTERM in the middle of a rebalance that a frozen member holds up", 1, seconds)
+
+
+@pytest.mark.long
 @pytest.mark.proves(3, 4)
 async def test_a_worker_frozen_in_its_transaction_holds_up_its_partitions_for_a_while_and_is_fenced_when_it_wakes(
     stage: Stage,
@@ -130,6 +152,10 @@ async def _fenced(it: Scene, service: str) -> bool:
 
 async def _owned(it: Scene, child: Child) -> int:
     return len(await it.services.samples(child, "eventos_stored_offset"))
+
+
+async def _lost_all(it: Scene, child: Child) -> bool:
+    return not await _owned(it, child)
 
 
 async def _shared(it: Scene, service: str) -> bool:
