@@ -14,7 +14,7 @@ from faust.types import TP
 
 from contracts.topics import Topic
 from services.runtime import positions
-from services.runtime.database import Fault, Pool, classify, patiently
+from services.runtime.database import Fault, Pool, classify, patiently, transaction
 from services.runtime.health import Pulse
 from services.runtime.intake import Intake, SkippedRecordsError
 from services.runtime.lanes import Lanes
@@ -131,7 +131,7 @@ class Consuming:
 
         In one transaction: what is in hand of these partitions waits, and is settled before or found to be past.
         """
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._pool.acquire() as connection, transaction(connection):
             claimed = await positions.claim(connection, self._service, self._topic, earliest)
             found = dict(claimed)
             for partition, position in claimed.items():
@@ -158,7 +158,7 @@ class Consuming:
                 await positions.stop(connection, self._service, self._topic, partition, reason)
         else:
             return position
-        return (await positions.read(connection, self._service, self._topic, [partition]))[partition]
+        return (await positions.fence(connection, self._service, self._topic, [partition]))[partition]
 
     async def _mirror_positions(self) -> None:
         while True:

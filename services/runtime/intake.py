@@ -21,7 +21,7 @@ from contracts.refusals import Reason
 from contracts.topics import Topic
 from services.runtime import dead_letters, ledger, positions
 from services.runtime.contributions import write_effects
-from services.runtime.database import Connection, Fault, Pool, classify, patiently
+from services.runtime.database import Connection, Fault, Pool, classify, patiently, transaction
 from services.runtime.effects import Effects
 from services.runtime.ledger import Verdict
 from services.runtime.metrics import IntakeMetrics
@@ -168,7 +168,7 @@ class Intake:
         """One transaction, from fence to position. Returns the partitions that are stopped."""
         await self._handler.prepare(self._pool, [i.decoded for i in items if isinstance(i.decoded, Event)])
         async with self._metrics.batch(len(items)), self._pool.acquire() as connection:
-            async with connection.transaction():
+            async with transaction(connection):
                 fence = await positions.fence(connection, self._consumer, self._topic_name, follows)
                 self._metrics.observe(fence.values())
                 fresh = self._beyond(fence, items, follows)

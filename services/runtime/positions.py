@@ -71,23 +71,16 @@ async def claim(connection: Connection, consumer: str, topic: str, earliest: Map
     Waits for a transaction that still holds a row (a former owner's last batch), up to the session's lock_timeout.
     """
     partitions = sorted(earliest)
-    async with connection.transaction():
-        await connection.execute(
-            queries["add_positions"], consumer, topic, partitions, [earliest[partition] for partition in partitions]
-        )
-        return await fence(connection, consumer, topic, partitions)
+    await connection.execute(
+        queries["add_positions"], consumer, topic, partitions, [earliest[partition] for partition in partitions]
+    )
+    return await fence(connection, consumer, topic, partitions)
 
 
 async def fence(connection: Connection, consumer: str, topic: str, partitions: Collection[int]) -> dict[int, Position]:
     """Lock and return the positions of `partitions`; the lock lasts until the transaction ends."""
     rows = await connection.fetch(queries["fence"], consumer, topic, sorted(partitions))
     return {position.partition: position for position in map(_position, rows)}
-
-
-async def read(connection: Connection, consumer: str, topic: str, partitions: Collection[int]) -> dict[int, Position]:
-    """Return the positions of `partitions` as they stand."""
-    async with connection.transaction():
-        return await fence(connection, consumer, topic, partitions)
 
 
 async def advance(
