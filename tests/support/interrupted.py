@@ -6,7 +6,7 @@ interrupted anywhere that matters to Postgres.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -44,15 +44,14 @@ class Interrupted:
     def __init__(self, pool: Pool, owner: Pool, interruption: Interruption | None = None) -> None:
         self._pool, self._owner, self._interruption = pool, owner, interruption
         self._statements = 0
-        self._open = 0
-        self._killed = False
+        self.killed = False
         self.commits = 0
         self.reached, self.go = asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator["_Watched"]:
         """Give a connection, unless the process is no more."""
-        if self._killed:
+        if self.killed:
             raise Killed
         async with self._pool.acquire() as connection:
             yield _Watched(self, connection)
@@ -74,7 +73,7 @@ class Interrupted:
         self.reached.set()
         match interruption.kind:
             case Kind.KILL:
-                self._killed = True
+                self.killed = True
                 session = connection.get_server_pid()
                 connection.terminate()
                 await self._end(session)  # Postgres finds out by itself, in its own time
@@ -87,29 +86,36 @@ class Interrupted:
     async def _end(self, session: int) -> None:
         await self._owner.execute("SELECT pg_terminate_backend($1, 5000)", session)
 
-    @asynccontextmanager
-    async def transaction(self, connection: Any, options: dict[str, Any]) -> AsyncIterator[None]:
-        """A transaction of `connection`; a killed process rolls nothing back, that is left to Postgres."""
-        inner = connection.transaction(**options)
-        await inner.start()
-        self._open += 1
-        try:
-            yield
-        except BaseException:
-            if not self._killed:
-                await inner.rollback()
-            raise
-        else:
-            if self._open > 1:
-                await inner.commit()
-            else:
-                await self.step(connection, partial(self._commit, inner))
-        finally:
-            self._open -= 1
 
-    async def _commit(self, inner: Any) -> None:
-        await inner.commit()
-        self.commits += 1
+class _Transaction:
+    """A transaction of a connection; a killed process rolls nothing back, that is left to Postgres."""
+
+    def __init__(self, pool: Interrupted, connection: Any, options: dict[str, Any]) -> None:
+        self._pool, self._connection = pool, connection
+        self._inner, self._outermost = connection.transaction(**options), not connection.is_in_transaction()
+
+    async def start(self) -> None:
+        await self._inner.start()
+
+    async def commit(self) -> None:
+        if self._outermost:
+            await self._pool.step(self._connection, self._commit)
+        else:
+            await self._inner.commit()
+
+    async def rollback(self) -> None:
+        if not self._pool.killed:
+            await self._inner.rollback()
+
+    async def _commit(self) -> None:
+        await self._inner.commit()
+        self._pool.commits += 1
+
+    async def __aenter__(self) -> None:
+        await self.start()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        await (self.rollback() if kind else self.commit())
 
 
 class _Watched:
@@ -128,5 +134,5 @@ class _Watched:
 
         return counted
 
-    def transaction(self, **options: Any) -> AbstractAsyncContextManager[None]:
-        return self._pool.transaction(self._connection, options)
+    def transaction(self, **options: Any) -> _Transaction:
+        return _Transaction(self._pool, self._connection, options)
