@@ -102,7 +102,7 @@ class Proxy:
                     link.doomed = True
                 link.server.write(data)
                 await link.server.drain()
-            link.server.close()
+        link.server.close()  # also where the client broke off: Postgres is to hear that it is gone
 
     async def _answers(self, link: _Link, reader: asyncio.StreamReader) -> None:
         with suppress(ConnectionError):
@@ -113,7 +113,7 @@ class Proxy:
                 await self._flowing.wait()
                 link.client.write(data)
                 await link.client.drain()
-            link.client.close()
+        link.client.close()
 
     def _break(self, link: _Link) -> None:
         self.cuts += 1
