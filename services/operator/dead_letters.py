@@ -1,8 +1,8 @@
-"""`eventos dead-letters`: what was refused, why, and sending it again."""
+"""`eventos dead-letters`: what was refused, why, and what becomes of it."""
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -31,6 +31,8 @@ app = typer.Typer(
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only this reason, such as invalid_data.")]
 TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic, with or without prefix.")]
 SinceOption = Annotated[str | None, typer.Option("--since", help="Only newer ones: a time, or 90s, 30m, 24h, 7d ago.")]
+IdsArgument = Annotated[list[int] | None, typer.Argument(metavar="[ID]...")]
+AllOption = Annotated[bool, typer.Option("--all", help="All that are pending.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -47,6 +49,10 @@ class Filter:
     def parameters(self) -> tuple[str | None, str | None, datetime | None, str | None]:
         """The filter as the queries take it."""
         return self.reason, self.topic, self.since, self.status
+
+
+Act = Callable[[Pool, Sequence[int] | None, Filter], Awaitable[list[int]]]
+"""What is done with letters; returns the ids of those that it was done with."""
 
 
 @app.callback()
@@ -106,11 +112,11 @@ def show_command(number: Annotated[int, typer.Argument(metavar="ID")], as_json: 
 
 @app.command("requeue")
 def requeue_command(
-    numbers: Annotated[list[int] | None, typer.Argument(metavar="[ID]...")] = None,
+    numbers: IdsArgument = None,
     reason: ReasonOption = None,
     topic: TopicOption = None,
     since: SinceOption = None,
-    every: Annotated[bool, typer.Option("--all", help="All that are pending.")] = False,
+    every: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Send refused records again, as they were, to the topic that they came from; by ids, or by filter.
@@ -120,16 +126,46 @@ def requeue_command(
 
     Examples: `eventos dead-letters requeue 17 18` · `eventos dead-letters requeue --reason handler_error --since 2h`
     """
+    settings = settings_of_command()
+    wanted = _chosen(settings, numbers, reason, topic, since, every=every)
+    _tell("requeued", asyncio.run(_act(settings, requeue, numbers, wanted)), numbers, as_json=as_json)
+
+
+@app.command("discard")
+def discard_command(
+    numbers: IdsArgument = None,
+    reason: ReasonOption = None,
+    topic: TopicOption = None,
+    since: SinceOption = None,
+    every: AllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Close letters that were looked at and that nobody wants sent again; by ids, or by filter.
+
+    They are no longer pending, and stay to be shown until their time is over. Only pending letters are closed.
+
+    Examples: `eventos dead-letters discard 17 18` · `eventos dead-letters discard --reason not_json --since 7d`
+    """
+    settings = settings_of_command()
+    wanted = _chosen(settings, numbers, reason, topic, since, every=every)
+    _tell("discarded", asyncio.run(_act(settings, discard, numbers, wanted)), numbers, as_json=as_json)
+
+
+def _chosen(
+    settings: Settings, numbers: Sequence[int] | None, reason: str | None, topic: str | None, since: str | None, *,
+    every: bool,
+) -> Filter:  # fmt: skip
     if bool(numbers) == bool(reason or topic or since or every):
         raise Failure("say which dead letters", "Give ids, or a filter, or --all.", code=WRONG_USAGE)
-    settings = settings_of_command()
-    wanted = _filter(settings, reason, topic, since, "pending")
-    requeued = asyncio.run(_requeue(settings, numbers, wanted))
-    missing = sorted(set(numbers or []) - set(requeued))
+    return _filter(settings, reason, topic, since, "pending")
+
+
+def _tell(what: str, done: Sequence[int], numbers: Sequence[int] | None, *, as_json: bool) -> None:
+    missing = sorted(set(numbers or []) - set(done))
     if as_json:
-        print_json({"requeued": requeued, "not_pending": missing})
+        print_json({what: done, "not_pending": missing})
     else:
-        note(f"requeued {len(requeued)} dead letters")
+        note(f"{what} {len(done)} dead letters")
     if missing:
         raise Failure(f"not pending, or not there: {', '.join(map(str, missing))}")
 
@@ -159,15 +195,21 @@ async def _show(settings: Settings, number: int) -> Mapping[str, Any] | None:
     return row
 
 
-async def _requeue(settings: Settings, numbers: Sequence[int] | None, wanted: Filter) -> list[int]:
+async def _act(settings: Settings, act: Act, numbers: Sequence[int] | None, wanted: Filter) -> list[int]:
     async with database(settings) as pool:
-        return await requeue(pool, numbers, wanted)
+        return await act(pool, numbers, wanted)
 
 
 async def requeue(pool: Pool, numbers: Sequence[int] | None, wanted: Filter) -> list[int]:
     """Requeue pending letters by their ids, or else by filter; status and outbox row in one statement."""
     rows = await pool.fetch(QUERIES["requeue_letters"], numbers, *wanted.parameters)
     await pool.execute(QUERIES["wake"], OUTBOX_CHANNEL)
+    return sorted(row["id"] for row in rows)
+
+
+async def discard(pool: Pool, numbers: Sequence[int] | None, wanted: Filter) -> list[int]:
+    """Close pending letters by their ids, or else by filter."""
+    rows = await pool.fetch(QUERIES["discard_letters"], numbers, *wanted.parameters)
     return sorted(row["id"] for row in rows)
 
 

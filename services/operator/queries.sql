@@ -220,6 +220,18 @@ sent AS (
 )
 SELECT id FROM requeued
 
+-- name: discard_letters
+-- Close pending letters without sending them.
+UPDATE dead_letters
+SET status = 'discarded', updated_at = now()
+WHERE status = 'pending'
+  AND ($1::bigint[] IS NULL OR id = ANY ($1))
+  AND ($2::text IS NULL OR reason = $2)
+  AND ($3::text IS NULL OR topic = $3)
+  AND ($4::timestamptz IS NULL OR created_at >= $4)
+  AND ($5::text IS NULL OR status = $5)
+RETURNING id
+
 -- name: wake
 -- Tell who waits on a channel that there is work.
 SELECT pg_notify($1, '')

@@ -58,7 +58,7 @@ def redeliver_command(
     settings = settings_of_command()
     outcome = asyncio.run(_redeliver(settings, name, offsets, since, parameters))
     _tell(outcome, as_json)
-    if not (outcome.unchanged or outcome.live_moved or outcome.counts.get("applied")):
+    if not (outcome.unchanged or outcome.live_moved or outcome.counts.get("applied") or outcome.refused):
         raise Failure("the tables changed although nothing was applied", "That must not happen: please report it.")
 
 
@@ -108,3 +108,5 @@ def _tell(outcome: Outcome, as_json: bool) -> None:
         note(f"{outcome.counts['applied']} events had been missing, and are applied now")
     elif outcome.live_moved:
         note("the service went on meanwhile, so the digests cannot be compared; run again when it is idle")
+    elif outcome.refused:
+        note(f"of {outcome.refused} records refused, some had no dead letter before: `eventos dead-letters list`")

@@ -49,6 +49,11 @@ class Outcome:
         """Whether the tables are as they were."""
         return self.digest_before == self.digest_after
 
+    @property
+    def refused(self) -> int:
+        """How many records have a dead letter, which may be new: letters are removed when their time is over."""
+        return self.counts.get("dead_lettered", 0)
+
 
 async def starts_from(
     reader: Reader, topic: str, *, offsets: Mapping[int, int] | None = None, since: datetime | None = None

@@ -89,6 +89,17 @@ def test_redelivery_applies_what_was_missing_and_after_that_changes_nothing(
     assert second["digest_before"] == second["digest_after"] == first["digest_after"]
 
 
+def test_redelivery_of_what_is_refused_leaves_letters_where_there_are_none(
+    environment: Environment, tmp_path: Path
+) -> None:
+    publish(environment, tmp_path, STRANGE)
+
+    first, second = redeliver(environment), redeliver(environment)
+
+    assert first["counts"] == second["counts"] == {"applied": 0, "duplicate": 0, "dead_lettered": 1}
+    assert (first["unchanged"], second["unchanged"]) == (False, True)
+
+
 def test_redelivery_leaves_a_row_and_never_moves_live_positions(
     environment: Environment, settings: Settings, tmp_path: Path
 ) -> None:
@@ -183,6 +194,26 @@ def test_dead_letters_are_listed_by_reason_shown_whole_and_requeued_once(
     row = _with_connection(settings, outbox)
     assert tuple(row)[:4] == (TICKET_SALES.name, None, shown["key"].encode(), STRANGE)
     assert "eventos-requeued-from" in row["headers"]
+
+
+def test_dead_letters_that_nobody_wants_are_closed_and_not_sent_with_the_others(
+    environment: Environment, tmp_path: Path
+) -> None:
+    wanted = event(TICKET_SALES, "page_viewed", id="wanted", source="/shop", event_id=str(uuid4()), session_id="s")
+    publish(environment, tmp_path, STRANGE, wanted)
+    redeliver(environment)
+    listed = data(eventos("dead-letters", "list", "--json", environment=environment))
+    ids = {letter["event_identity"]: letter["id"] for letter in listed}
+
+    first = eventos("dead-letters", "discard", ids["strange"], "--json", environment=environment)
+    again = eventos("dead-letters", "discard", ids["strange"], environment=environment)
+    requeued = eventos("dead-letters", "requeue", "--all", "--json", environment=environment)
+
+    assert data(first) == {"discarded": [ids["strange"]], "not_pending": []}
+    assert again.exit_code == 1
+    assert data(requeued) == {"requeued": [ids["wanted"]], "not_pending": []}
+    shown = data(eventos("dead-letters", "show", ids["strange"], "--json", environment=environment))
+    assert shown["status"] == "discarded"
 
 
 def test_a_dead_letter_that_is_not_there_is_one_message(environment: Environment) -> None:
