@@ -33,7 +33,7 @@ run: setup ## Start Kafka, Postgres, all services and a demonstration, and watch
 	@exec $(BIN)/eventos up --demo
 
 .PHONY: test
-test: setup check ## All checks and all tests
+test: setup check ## All checks, and all tests but the long ones, which have targets of their own
 	@exec $(BIN)/pytest --numprocesses=2 -m "not benchmark and not long" $(OPTIONS)
 
 .PHONY: test-unit

@@ -1,13 +1,15 @@
-"""The README says what is: topics, services, tables, commands."""
+"""The README and the page it sends operators to say what is: topics, services, tables, commands, metrics."""
 
 import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from contracts.topics import TOPICS
 from services.operator.cli import COMMANDS
 from services.operator.processes import SERVICES
+from services.runtime.metrics import IntakeMetrics, RelayMetrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -65,3 +67,13 @@ def test_every_command_it_names_exists() -> None:
     named = set(re.findall(r"\beventos ([a-z][a-z-]+)", README))
     assert {"status", "receipt", "resume"} <= named
     assert named - COMMANDS.keys() == set()
+
+
+def test_every_metric_to_watch_exists() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8").split("## What to watch")[1].split("\n## ")[0]
+    named = set(re.findall(r"\beventos_[a-z_]+", page))
+    relay = CollectorRegistry()
+    RelayMetrics(relay)
+    exposed = (generate_latest(IntakeMetrics("any").registry) + generate_latest(relay)).decode()
+    assert len(named) > 15
+    assert [name for name in sorted(named) if not re.search(rf"^# TYPE {name} ", exposed, re.MULTILINE)] == []

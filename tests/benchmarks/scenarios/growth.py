@@ -132,4 +132,4 @@ async def _sizes(lab: Lab, backlog: Backlog, workload: Workload, number: int) ->
     for size, own in cases.items():
         rate = await _usual_rate(lab, own, f"size_{size.replace('.', '_')}")
         rows.append([float(size), own.total, rate, rate * float(size) / KILOBYTE])
-    return Table("events/s by their size", ["#KB an event", "#events", "#events/s", "#MB/s"], rows)
+    return Table("events/s by their size", ["#KiB an event", "#events", "#events/s", "#MiB/s"], rows)

@@ -52,9 +52,9 @@ def _results(rows: list[list[Any]]) -> dict[str, Any]:
         "#service, CPU-s",
         "#Postgres, CPU-s",
         "#Kafka, CPU-s",
-        "#WAL, MB",
-        "#tables, MB",
-        "#indexes, MB",
+        "#WAL, MiB",
+        "#tables, MiB",
+        "#indexes, MiB",
     ]
     tables: list[dict[str, Any]] = [{"title": "rates", "columns": ["drained"], "rows": []}]
     if rows:
