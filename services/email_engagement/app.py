@@ -11,7 +11,7 @@ from contracts.topics import EMAIL_ENGAGEMENT
 from services.email_engagement import store
 from services.email_engagement.changes import Change, outcome
 from services.email_engagement.domain import MessageState, fold
-from services.runtime.database import Connection, Pool
+from services.runtime.database import Connection, Pool, acquire
 from services.runtime.effects import Derived, Effects
 from services.runtime.intake import Handler
 from services.runtime.projection import Key, View
@@ -35,7 +35,7 @@ class EmailEngagement(Handler):
         """Make the partitions of the months in which e-mails of the batch were sent."""
         sent_in = {event.time.date().replace(day=1) for event in events if event.name == "sent"}
         if missing := sorted(sent_in - self._months):
-            async with pool.acquire() as connection:
+            async with acquire(pool) as connection:
                 for month in missing:
                     await store.ensure_month(connection, month)
             self._months.update(missing)
@@ -97,7 +97,7 @@ class EmailSubjects(View):
 
 async def _build(tools: Tools) -> Parts:
     async def keep_months() -> None:
-        async with tools.pool.acquire() as connection:
+        async with acquire(tools.pool) as connection:
             await store.keep_months(connection, datetime.now(UTC).date())
 
     background = [partial(repeatedly, keep_months, MONTHS_INTERVAL, tools)]

@@ -15,7 +15,7 @@ from services.event_dashboards.domain import (
     milestones_reached,
     updated,
 )
-from services.runtime.database import Connection
+from services.runtime.database import Connection, acquire
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
 from services.runtime.service import Parts, Service, Tools, repeatedly
@@ -78,7 +78,7 @@ async def _build(tools: Tools) -> Parts:
     clock = partial(datetime.now, UTC)
 
     async def keep_history() -> None:
-        async with tools.pool.acquire() as connection:
+        async with acquire(tools.pool) as connection:
             await keep_owed_snapshots(connection, clock())
 
     return Parts(views=[Dashboards(clock)], background=[partial(repeatedly, keep_history, HISTORY_INTERVAL, tools)])

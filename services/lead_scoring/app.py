@@ -14,7 +14,7 @@ from services.lead_scoring import store
 from services.lead_scoring.domain import Pair, all_counts, changed, do_not_email, engagement, lead, tombstone
 from services.lead_scoring.fit import fit
 from services.lead_scoring.rules import Rules, load_rules
-from services.runtime.database import Connection, Fault, classify
+from services.runtime.database import Connection, Fault, acquire, classify, transaction
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
 from services.runtime.service import Parts, Service, Tools, repeatedly
@@ -109,7 +109,7 @@ async def advance_as_of(connection: Connection, day: date, *, fixed: bool = Fals
     current = await store.read_day(connection)
     if current is not None and (day == current or (day < current and not fixed)):
         return False
-    async with connection.transaction():
+    async with transaction(connection):
         if not await store.move_day(connection, day, fixed=fixed):
             return False
         await store.mark_sponsors(connection)
@@ -121,7 +121,7 @@ async def build(tools: Tools) -> Parts:
 
     async def turn() -> None:
         fixed = tools.settings.as_of
-        async with tools.pool.acquire() as connection:
+        async with acquire(tools.pool) as connection:
             if await advance_as_of(connection, fixed or datetime.now(UTC).date(), fixed=fixed is not None):
                 await wake(connection, [LeadScores.name], outbox=False)
 
@@ -136,7 +136,7 @@ async def build(tools: Tools) -> Parts:
             await patiently(turn)
 
     async def refresh_performance() -> None:
-        async with tools.pool.acquire() as connection:
+        async with acquire(tools.pool) as connection:
             await store.refresh_performance(connection, PERFORMANCE_AGE, PERFORMANCE_TIMEOUT)
 
     rules = load_rules()

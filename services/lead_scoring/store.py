@@ -11,7 +11,7 @@ import orjson
 from contracts.names import name_uuid
 from services.lead_scoring.domain import Count, Lead, Pair, PairFacts, Standing
 from services.lead_scoring.fit import Event, Proposal, Sponsor, exact_similarity_points, similarity_points
-from services.runtime.database import Connection
+from services.runtime.database import Connection, transaction
 from services.runtime.shipping import Shipment
 from services.runtime.sql import load_queries
 
@@ -38,7 +38,7 @@ async def move_day(connection: Connection, day: date, *, fixed: bool) -> bool:
 
 async def refresh_performance(connection: Connection, unless_younger: timedelta, most: float) -> bool:
     """Refresh the performance summary; say whether it was due. Raises TimeoutError after `most` seconds."""
-    async with connection.transaction():
+    async with transaction(connection):
         await connection.execute(QUERIES["take_time"])
         done: bool = await connection.fetchval(QUERIES["refresh_performance"], unless_younger, timeout=most)
     return done

@@ -8,7 +8,8 @@ older value behind a newer one. A crash between sending and deleting sends again
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from aiokafka.errors import (
 from services.outbox_relay import store
 from services.outbox_relay.domain import Outgoing, Row, outgoing, shortened, size_of, without_key, without_value
 from services.outbox_relay.packing import LARGEST_RECORD, LARGEST_SHARED_BATCH, Packed, pack
-from services.runtime.database import Connection, Fault, classify, connect
+from services.runtime.database import Connection, Fault, acquire, classify, connect
 from services.runtime.kafka import client_options, start
 from services.runtime.metrics import RelayMetrics
 from services.runtime.service import OBSERVE_INTERVAL, Parts, Service, Tools, repeatedly
@@ -43,6 +44,11 @@ BLOCKED_TOPIC_PAUSE = 10.0
 LONGEST_REST = 0.05
 """Seconds that it rests at most after a round that was not full: a transaction has its price, however little is in it,
 and the broker ends one only a little after it has said so."""
+
+BEAT = 5.0
+"""Seconds between signs of life while it waits for Kafka."""
+GOODBYE = 3.0
+"""Seconds that it waits for Kafka when it is to end. What is left open, the next relay ends by taking over."""
 
 FATAL = (ProducerFenced, InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, IllegalStateError)
 """Errors after which a producer is of no more use: another relay has taken over, or its state is lost."""
@@ -109,7 +115,10 @@ class Relay:
                 elif sent < self._settings.relay_records:
                     await asyncio.sleep(min(LONGEST_REST, time.monotonic() - began))
         finally:
-            await producer.stop()
+            task = asyncio.current_task()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE if task and task.cancelling() else None):
+                    await producer.stop()
 
     async def round(self, connection: Connection, producer: AIOKafkaProducer, namespace: UUID) -> int:
         """Send the oldest rows and delete them; return how many were sent."""
@@ -131,7 +140,7 @@ class Relay:
 
     async def observe(self) -> None:
         """Read the gauges of the outbox."""
-        async with self._tools.pool.acquire() as connection:
+        async with acquire(self._tools.pool) as connection:
             pending, oldest = await store.backlog(connection)
         self._metrics.pending.set(pending)
         self._metrics.oldest.set(oldest)
@@ -190,6 +199,19 @@ class Relay:
         if self._refused:
             records = [shortened(record, self._refused.get(record.topic)) for record in records]
         packed = await pack(producer, records, self._settings.topic_prefix, self._singly)
+        sending = asyncio.create_task(self._send_in_transaction(producer, packed))
+        try:
+            while not (await asyncio.wait([sending], timeout=BEAT))[0]:
+                self._tools.pulse.beat("relay")
+        except asyncio.CancelledError:
+            sending.cancel()
+            await asyncio.wait([sending], timeout=GOODBYE)
+            raise
+        sending.result()
+
+    async def _send_in_transaction(
+        self, producer: AIOKafkaProducer, packed: Mapping[TopicPartition, Sequence[Packed]]
+    ) -> None:
         async with producer.transaction():
             sending = [self._send_to(producer, *each) for each in packed.items()]
             # All end before the transaction does: what went on would be in the next one.

@@ -14,7 +14,7 @@ from faust.types import TP
 
 from contracts.topics import Topic
 from services.runtime import positions
-from services.runtime.database import Fault, Pool, classify, patiently, transaction
+from services.runtime.database import Fault, Pool, acquire, classify, patiently, transaction
 from services.runtime.health import Pulse
 from services.runtime.intake import Intake, SkippedRecordsError
 from services.runtime.lanes import Lanes
@@ -36,6 +36,9 @@ RESUME_INTERVAL = 5.0
 
 GOODBYE = 3.0
 """Seconds to tell the broker that we leave, when the work is done."""
+HEARTBEATS = 2
+"""Heartbeats that a rebalance is waited for, then: who leaves in its middle is taken for a member until its session is
+over, and its partitions are consumed by nobody."""
 
 
 class StalledError(Exception):
@@ -64,7 +67,7 @@ class Consuming:
             broker_credentials=faust_credentials(settings),
             broker_max_poll_records=settings.batch_records,
             broker_session_timeout=settings.session_timeout,
-            broker_heartbeat_interval=settings.session_timeout / 10,
+            broker_heartbeat_interval=heartbeat_interval(settings),
             broker_request_timeout=max(90.0, settings.session_timeout + 10),
             # An offset that is not there is for the claim to deal with; moved by aiokafka, records would go in silence.
             consumer_auto_offset_reset="none",
@@ -104,9 +107,13 @@ class Consuming:
         A broker that does not answer is not waited for: the group finds out by itself. Nor does it answer who asks to
         join while others are to join as well.
         """
-        work = self._settings.stop_timeout if self._lanes.busy else 0.0
+        patience = GOODBYE
+        if self._lanes.busy:
+            patience += self._settings.stop_timeout
+        if self.app.rebalancing:  # the others have to hear of it, to join as well
+            patience += HEARTBEATS * heartbeat_interval(self._settings)
         with suppress(TimeoutError):
-            async with asyncio.timeout(work + GOODBYE):
+            async with asyncio.timeout(patience):
                 await self.app.stop()
 
     async def _work(self, batches: Sequence[RecordBatch]) -> None:
@@ -131,17 +138,12 @@ class Consuming:
 
         In one transaction: what is in hand of these partitions waits, and is settled before or found to be past.
         """
-        async with self._pool.acquire() as connection, transaction(connection):
+        async with acquire(self._pool) as connection, transaction(connection):
             claimed = await positions.claim(connection, self._service, self._topic, earliest)
             found = dict(claimed)
             for partition, position in claimed.items():
                 if position.stopped_reason is None:
                     found[partition] = await self._check(connection, position, earliest[partition], ends[partition])
-        for partition, position in claimed.items():
-            if (gap := earliest[partition] - position.next_offset) > 0 and position.stopped_reason is None:
-                gone = [position.next_offset, earliest[partition]]
-                log.error("records_gone", topic=self._topic, partition=partition, gap=gone)
-                self._metrics.gap_records.labels(self._service).inc(gap)
         self._metrics.claimed(found.values(), cast(Consumer, self.app.consumer).ends)
         log.info("partitions_claimed", topic=self._topic, partitions={p: f.next_offset for p, f in found.items()})
         return {p: Claimed(f.next_offset, stopped=f.stopped_reason is not None) for p, f in found.items()}
@@ -152,6 +154,9 @@ class Consuming:
             reason = f"the stored offset {stored} is beyond the end {end}: the topic was made anew"
             await positions.stop(connection, self._service, self._topic, partition, reason)
         elif stored < earliest:
+            # Before the commit, whose answer may be lost: told twice is better than passed over in silence.
+            log.error("records_gone", topic=self._topic, partition=partition, gap=[stored, earliest])
+            self._metrics.gap_records.labels(self._service).inc(earliest - stored)
             await positions.skip_gap(connection, self._service, self._topic, partition, earliest)
             if self._settings.retention_gap == "stop":
                 reason = f"retention ate the offsets {stored} to {earliest - 1} before they were consumed"
@@ -183,7 +188,7 @@ class Consuming:
                 self.app.consumer.resume_partitions(self._assignment() - self.app.stopped)
 
     async def _resumed(self, waiting: list[int]) -> bool:
-        async with self._pool.acquire() as connection:
+        async with acquire(self._pool) as connection:
             rows = await connection.fetch(queries["stopped_partitions"], self._service, self._topic, waiting)
         return len(rows) < len(waiting)
 
@@ -204,6 +209,11 @@ class Consuming:
                 raise StalledError(
                     f"{self._topic}: records wait, and none arrived for {self._settings.watchdog_timeout} s"
                 )
+
+
+def heartbeat_interval(settings: Settings) -> float:
+    """Seconds between the signs of life of a member of the group, by which it also hears of a rebalance."""
+    return settings.session_timeout / 10
 
 
 def _away(error: BaseException) -> bool:

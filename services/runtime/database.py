@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,9 @@ else:
     OwnConnection = asyncpg.Connection
     Connection = OwnConnection | PoolConnectionProxy
     Pool = asyncpg.Pool
+
+COMMAND_TIMEOUT = 60.0
+"""Seconds after which a database that answers nothing is taken to be gone; it gives up itself long before."""
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Where Postgres counts from."""
@@ -113,15 +116,16 @@ async def connect_pool(settings: Settings, service: str, *, size: int | None = N
         init=_set_codecs,
         reset=_end_transaction,
         timeout=10,
-        command_timeout=60,
+        command_timeout=COMMAND_TIMEOUT,
     )
 
 
 async def connect(settings: Settings, service: str) -> OwnConnection:
     """Open one connection outside the pool, for what holds it for long: listening, and the relay's lock."""
     connection = await asyncpg.connect(
-        settings.database_url.get_secret_value(), server_settings=_session(service), timeout=10
-    )
+        settings.database_url.get_secret_value(), server_settings=_session(service), timeout=10,
+        command_timeout=COMMAND_TIMEOUT,
+    )  # fmt: skip
     await _set_codecs(connection)
     return connection
 
@@ -135,14 +139,25 @@ async def fetch_one(connection: Connection, query: str, *arguments: object) -> a
 
 
 @asynccontextmanager
-async def transaction(connection: Connection) -> AsyncIterator[None]:
-    """A transaction that ends at once when its user is cancelled: its connection is broken off with it.
+async def acquire(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool; it is broken off when its user is cancelled.
 
     asyncpg would ask Postgres to give up what it is doing, and wait for that as long as for any command: a minute, when
-    nothing answers. Postgres misses its client within a second, and rolls back.
+    nothing answers. What it raised then would stand for the cancellation.
+    """
+    async with pool.acquire() as connection:
+        with _cut_when_cancelled(connection):
+            yield connection
+
+
+@asynccontextmanager
+async def transaction(connection: Connection) -> AsyncIterator[None]:
+    """A transaction, or a savepoint in one; its connection is broken off when its user is cancelled.
+
+    Postgres misses its client within a second, and rolls back.
     """
     block = connection.transaction()
-    try:
+    with _cut_when_cancelled(connection):
         await block.start()
         try:
             yield
@@ -152,8 +167,15 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
             await block.rollback()
             raise
         await block.commit()
+
+
+@contextmanager
+def _cut_when_cancelled(connection: Connection) -> Iterator[None]:
+    try:
+        yield
     except asyncio.CancelledError:
-        connection.terminate()
+        with suppress(asyncpg.InterfaceError):  # it may have gone already
+            connection.terminate()
         raise
 
 

@@ -21,7 +21,7 @@ from contracts.refusals import Reason
 from contracts.topics import Topic
 from services.runtime import dead_letters, ledger, positions
 from services.runtime.contributions import write_effects
-from services.runtime.database import Connection, Fault, Pool, classify, patiently, transaction
+from services.runtime.database import Connection, Fault, Pool, acquire, classify, patiently, transaction
 from services.runtime.effects import Effects
 from services.runtime.ledger import Verdict
 from services.runtime.metrics import IntakeMetrics
@@ -138,7 +138,7 @@ class Intake:
         return await self._settle([Item(item.record, refused)], follows)
 
     async def _stop(self, partition: int, reason: str) -> None:
-        async with self._pool.acquire() as connection:
+        async with acquire(self._pool) as connection:
             await positions.stop(connection, self._consumer, self._topic_name, partition, reason)
 
     async def _commit_patiently(self, items: Sequence[Item], follows: Mapping[int, int]) -> set[int]:
@@ -167,7 +167,7 @@ class Intake:
     async def _commit(self, items: Sequence[Item], follows: Mapping[int, int]) -> set[int]:
         """One transaction, from fence to position. Returns the partitions that are stopped."""
         await self._handler.prepare(self._pool, [i.decoded for i in items if isinstance(i.decoded, Event)])
-        async with self._metrics.batch(len(items)), self._pool.acquire() as connection:
+        async with self._metrics.batch(len(items)), acquire(self._pool) as connection:
             async with transaction(connection):
                 fence = await positions.fence(connection, self._consumer, self._topic_name, follows)
                 self._metrics.observe(fence.values())

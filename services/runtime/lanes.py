@@ -9,6 +9,10 @@ from services.runtime.records import RecordBatch
 WORTH_A_CALL = 8
 """While a lane works, another begins when the records that wait are this part of a call's limit."""
 
+MERGED_FOR = 0.25
+"""Seconds that what trickles in waits at most, to be merged, for a call that is under way: that may wait itself, for a
+lock on somebody's row."""
+
 FETCHED_TOGETHER = 0.01
 """Seconds within which batches of one fetch come, one behind the other; a lane waits for all of them."""
 
@@ -22,7 +26,8 @@ class Lanes:
     """Gives what waits to `work`, in up to `count` calls at once, no partition to two of them.
 
     A lane that is free takes the oldest batches of partitions that no other has in hand, so that a busy partition
-    leaves the others theirs; while one is at work, others join in only when enough waits to be worth a call. `limit`
+    leaves the others theirs; while one is at work, others join in when enough waits to be worth a call, or has waited
+    for long. `limit`
     is the most records that one call gets, unless a single batch has more. When every lane has a call's worth
     waiting, `put` waits too: that is the back-pressure.
     """
@@ -82,11 +87,11 @@ class Lanes:
     async def _lane(self) -> None:
         while True:
             async with self._changed:
-                await self._changed.wait_for(self._can_take)
+                waited_long = await self._until_something_waits()
                 with suppress(TimeoutError):  # the rest of a fetch may be for nobody: its partitions were revoked
                     async with asyncio.timeout(FETCHED_TOGETHER):
                         await self._changed.wait_for(self._is_worth_a_call)
-                batches = self._take() if self._can_take() else []
+                batches = self._take() if waited_long or self._can_take() else []
                 self._changed.notify_all()
             try:
                 if batches:
@@ -95,6 +100,18 @@ class Lanes:
                 self._in_hand -= {batch.partition for batch in batches}
             async with self._changed:
                 self._changed.notify_all()
+
+    async def _until_something_waits(self) -> bool:
+        """Wait until there is something to take; return whether it has waited long enough not to be merged."""
+        while True:
+            await self._changed.wait_for(self._free)
+            try:
+                async with asyncio.timeout(MERGED_FOR):
+                    await self._changed.wait_for(lambda: self._can_take() or not self._free())
+            except TimeoutError:
+                return True
+            if self._can_take():
+                return False
 
     async def _do(self, batches: Sequence[RecordBatch]) -> None:
         """Work on `batches`; being given up ends the work and not the lane."""

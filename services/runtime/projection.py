@@ -15,7 +15,16 @@ import asyncpg
 import structlog
 
 from services.runtime.contributions import append_outbox
-from services.runtime.database import Connection, Fault, Pool, classify, fetch_one, patiently
+from services.runtime.database import (
+    Connection,
+    Fault,
+    Pool,
+    acquire,
+    classify,
+    fetch_one,
+    patiently,
+    transaction,
+)
 from services.runtime.effects import Derived
 from services.runtime.health import Pulse
 from services.runtime.logs import name_of
@@ -119,7 +128,7 @@ class Projection:
         its own, so that replicas can share.
         """
         self._pulse.beat(self._view.name)
-        async with self._pool.acquire() as connection:
+        async with acquire(self._pool) as connection:
             rows = await connection.fetch(queries["stale_shards"], self._view.name, ROUND_MARKS)
         random.shuffle(rows)
         return sum([await self.take(shards) for shards in share_rounds({row["shard"]: row["marks"] for row in rows})])
@@ -138,8 +147,8 @@ class Projection:
         return await self._round(shards, self._project_halving)
 
     async def _round(self, shards: Sequence[int], project: Project) -> bool:
-        async with self._pool.acquire() as connection:
-            async with connection.transaction():
+        async with acquire(self._pool) as connection:
+            async with transaction(connection):
                 owned = [row["shard"] for row in await connection.fetch(queries["own_shards"], self._view.name, shards)]
                 rows = await self._take_marks(connection, owned) if owned else []
                 if not rows:
@@ -173,7 +182,7 @@ class Projection:
     async def _project_halving(self, connection: Connection, keys: Sequence[Key], retried: set[Key]) -> list[Derived]:
         """Project `keys`, or the halves of them; a key that fails alone is parked and in nobody's way."""
         try:
-            async with connection.transaction():
+            async with transaction(connection):
                 return await self._project(connection, keys, retried)
         except Exception as error:
             if classify(error) in INDIVISIBLE:
@@ -188,7 +197,7 @@ class Projection:
 
     async def observe(self) -> None:
         """Read the gauges of this projection."""
-        async with self._pool.acquire() as connection:
+        async with acquire(self._pool) as connection:
             row = await fetch_one(connection, queries["projection_backlog"], self._view.name)
         self._counts.marks_pending.labels(self._view.name).set(row["pending"])
         self._counts.oldest_mark.labels(self._view.name).set(row["oldest_age"])

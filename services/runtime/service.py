@@ -18,7 +18,7 @@ from contracts.topics import Topic
 from services import VERSION
 from services.runtime import dead_letters
 from services.runtime.consuming import Consuming
-from services.runtime.database import Fault, Pool, classify, connect_pool, fetch_one, patiently
+from services.runtime.database import Fault, Pool, acquire, classify, connect_pool, fetch_one, patiently
 from services.runtime.health import HealthServer, Pulse
 from services.runtime.intake import Handler, Intake
 from services.runtime.kafka import check_access
@@ -180,7 +180,7 @@ async def repeatedly(act: Background, interval: float, tools: Tools) -> None:
 
 async def _expire(tools: Tools) -> None:
     """Remove the dead letters whose time is over; say so, for what was still pending is lost."""
-    async with tools.pool.acquire() as connection:
+    async with acquire(tools.pool) as connection:
         removed = await dead_letters.expire(connection, tools.settings.dead_letters_kept_days)
     for (refused_by, status), count in removed.items():
         log.info("letters_expired", refused_by=refused_by, status=status, letters=count)
@@ -190,7 +190,7 @@ async def _expire(tools: Tools) -> None:
 
 async def _redrive(service: str, tools: Tools) -> None:
     """Take up the letters whose missing sponsor or event has come."""
-    async with tools.pool.acquire() as connection:
+    async with acquire(tools.pool) as connection:
         taken_up = await connection.fetchval(queries["take_up_letters"], service, REDRIVE_LETTERS)
         pending = await connection.fetchval(queries["count_pending_letters"], service)
         await wake(connection, (), outbox=taken_up > 0)
@@ -215,7 +215,7 @@ async def _patient_pool(service: str, settings: Settings, metrics: ServiceMetric
 
 async def _check_role(pool: Pool, service: str) -> None:
     """Refuse to run as a role that row security hides rows from: it would dead-letter everything."""
-    async with pool.acquire() as connection:
+    async with acquire(pool) as connection:
         row = await fetch_one(connection, queries["own_role"])
     if row["name"] != f"eventos_{service}":
         raise ConfigurationError(f"EVENTOS_DATABASE_URL: connected as {row['name']}, not as eventos_{service}")
@@ -235,7 +235,7 @@ class _Readiness:
     async def missing(self) -> str | None:
         if self.pool is None:
             return "no database connection yet"
-        async with self.pool.acquire() as connection:
+        async with acquire(self.pool) as connection:
             await connection.execute(queries["ping"])
         return None
 

@@ -13,6 +13,9 @@ from services.runtime.sql import load_queries
 log = structlog.get_logger(__name__)
 queries = load_queries(__package__)
 
+SIGN_OF_LIFE = 30.0
+"""Seconds between looks whether a connection that only listens is still one."""
+
 OUTBOX_CHANNEL = "eventos_outbox"
 
 
@@ -76,6 +79,11 @@ class Bell:
             connection.add_termination_listener(lambda _: gone.set())
             await connection.add_listener(self._channel, lambda *_: self.ring())
             self.ring()
-            await gone.wait()
+            while not gone.is_set():
+                try:
+                    async with asyncio.timeout(SIGN_OF_LIFE):
+                        await gone.wait()
+                except TimeoutError:
+                    await connection.execute(queries["ping"])  # a network that drops packets tells nobody
         finally:
             connection.terminate()

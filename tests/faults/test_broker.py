@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.topics import PARTITIONS
-from services.operator.processes import INTAKE_SERVICES
+from services.operator.processes import GRACE, INTAKE_SERVICES
 from services.operator.standing import INTAKE_TOPICS
 from tests.support.faulty import Scene
 from tests.support.own_servers import OwnKafka, hanging
@@ -53,6 +53,22 @@ async def test_a_broker_that_is_away_for_long_is_waited_for_or_the_process_ends_
         await it.prove(
             f"broker away for 45 s, watchdog at 15 s ({ended} processes ended non-zero, were restarted)", 1, seconds
         )
+
+
+@pytest.mark.proves(20)
+async def test_a_relay_that_is_asked_to_stop_while_its_broker_hangs_ends_in_time_and_in_order(
+    stage_on_breakable_kafka: Stage, breakable_kafka: OwnKafka
+) -> None:
+    async with stage_on_breakable_kafka.scene() as it:
+        await it.flowing()
+        (relay,) = it.processes("outbox_relay")
+        with hanging(breakable_kafka.server):
+            await it.lasts(3)
+            async with asyncio.timeout(GRACE):
+                assert await it.remove(relay) == 0
+        it.bring_back(relay)
+        seconds = await it.recovered()
+        await it.prove("SIGTERM to the relay while the broker was frozen", 1, seconds)
 
 
 @pytest.mark.proves(11)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from services.operator.processes import INTAKE_SERVICES, SERVICES
+from services.operator.processes import GRACE, INTAKE_SERVICES, SERVICES
 from services.runtime.settings import Settings
 from tests.support.faulty import Scene
 from tests.support.own_servers import OwnPostgres, own_postgres
@@ -100,6 +100,26 @@ async def test_an_assignment_while_postgres_hangs_is_claimed_behind_and_the_next
             assert await it.remove(it.processes(service)[1]) == 0
         await it.recovered()
         await it.prove("Postgres hung while one of two replicas was killed; later the other one left", 1, seconds)
+
+
+@pytest.mark.long
+@pytest.mark.proves(5, 20)
+async def test_who_is_asked_to_stop_while_postgres_hangs_ends_in_time_and_in_order(stage: Stage) -> None:
+    async with (
+        proxy(stage.settings.database_url.get_secret_value()) as between,
+        stage.scene(on=through(between, stage), rate=300) as it,
+    ):
+        await it.flowing()
+        between.stall()
+        await it.lasts(3)
+        children = list(it.services.fleet.children)
+        async with asyncio.timeout(GRACE):
+            assert await asyncio.gather(*map(it.remove, children)) == [0] * len(SERVICES)
+        between.flow()
+        for child in children:
+            it.bring_back(child)
+        seconds = await it.recovered()
+        await it.prove("SIGTERM to each service while Postgres hung", len(children), seconds)
 
 
 def _postponed(it: Scene) -> int:

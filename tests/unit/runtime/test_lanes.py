@@ -214,6 +214,27 @@ async def test_what_does_not_let_go_is_left_behind_and_its_partition_waits_for_i
         assert begun == [[0], [1], [0]]
 
 
+async def test_what_trickles_in_waits_for_a_call_under_way_only_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That may wait itself, for a lock on somebody's row, and its partition is not the only one."""
+    monkeypatch.setattr(module, "MERGED_FOR", 0.01)
+    held, other = asyncio.Event(), asyncio.Event()
+
+    async def waiting(batches: Sequence[RecordBatch]) -> None:
+        if batches[0].partition == 1:
+            other.set()
+        await held.wait()
+
+    lanes = Lanes(2, 100, waiting)
+    async with running(lanes):
+        await lanes.put(batch(0, 0))
+        await settle()
+        await lanes.put(batch(1, 0))
+        await settle()
+        assert not other.is_set()
+        await asyncio.wait_for(other.wait(), 5)
+        held.set()
+
+
 async def test_giving_up_does_not_wait_for_what_a_supplier_brings_when_there_is_room_again() -> None:
     """A rebalance would wait for a database that is away."""
     work = Work()
