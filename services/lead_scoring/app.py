@@ -5,7 +5,7 @@ A round of the view: hold the day → pass events on → read → compute → wr
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 
 from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
@@ -91,11 +91,12 @@ class LeadScores:
         engaged = {s: engagement(all_counts(counts[s]), day, self._rules).points for s in sponsors}
 
         gone = sorted(before.keys() - after.keys())
-        await store.insert_leads(connection, {pair: found for pair, found in after.items() if pair not in before})
-        await store.update_leads(connection, {pair: found for pair, found in after.items() if pair in before})
+        written = await store.insert_leads(connection, {p: found for p, found in after.items() if p not in before})
+        written |= await store.update_leads(connection, {p: found for p, found in after.items() if p in before})
         await store.delete_leads(connection, gone)
         await store.update_engagement(connection, engaged)
-        told = (changed(pair, before.get(pair), current) for pair, current in after.items())
+        # A lead that was deleted since it was read has its tombstone, and nothing is told of it behind that.
+        told = (changed(pair, before.get(pair), current) for pair, current in after.items() if pair in written)
         return [*filter(None, told), *map(tombstone, gone)]
 
 
@@ -122,7 +123,8 @@ async def build(tools: Tools) -> Parts:
     async def turn() -> None:
         fixed = tools.settings.as_of
         async with acquire(tools.pool) as connection:
-            if await advance_as_of(connection, fixed or datetime.now(UTC).date(), fixed=fixed is not None):
+            day = fixed or await store.read_today(connection)
+            if await advance_as_of(connection, day, fixed=fixed is not None):
                 await wake(connection, [LeadScores.name], outbox=False)
 
     patiently = AsyncRetrying(

@@ -9,6 +9,10 @@ SELECT hold_day();
 -- The UTC day at whose end scores stand.
 SELECT (value #>> '{}')::date FROM control WHERE name = 'as_of';
 
+-- name: read_today
+-- The UTC day that it is.
+SELECT (now() AT TIME ZONE 'UTC')::date;
+
 -- name: take_time
 -- A refresh takes as long as it takes; nobody waits for it.
 SET LOCAL statement_timeout TO 0;
@@ -115,7 +119,8 @@ SELECT k.id, k.sponsor_id, k.event_id, k.score, k.priority, k.conversion_probabi
 FROM :batch_lead k
 WHERE ('sponsor', k.sponsor_id) IN (SELECT kind, id FROM present)
   AND ('event', k.event_id) IN (SELECT kind, id FROM present)
-ORDER BY k.sponsor_id, k.event_id;
+ORDER BY k.sponsor_id, k.event_id
+RETURNING sponsor_id::text, event_id::text;
 
 -- name: update_leads
 -- Leads that have a row; one that says the same already is not written. Materialized, so that JSON is read once.
@@ -136,7 +141,8 @@ WHERE l.sponsor_id = k.sponsor_id
   AND l.event_id = k.event_id
   AND (l.score, l.priority, l.conversion_probability, l.recommended_actions, l.insights)
       IS DISTINCT FROM
-      (k.score, k.priority, k.conversion_probability, k.recommended_actions, k.insights);
+      (k.score, k.priority, k.conversion_probability, k.recommended_actions, k.insights)
+RETURNING l.sponsor_id::text, l.event_id::text;
 
 -- name: delete_leads
 -- The pairs ($1 sponsors, $2 events, side by side) that nothing counts for any more.

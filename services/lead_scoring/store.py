@@ -1,6 +1,6 @@
 """One function per named query of lead_scoring; each takes the connection whose transaction it belongs to."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,12 @@ async def read_day(connection: Connection) -> date | None:
     """Return the UTC day at whose end scores stand; None when nobody has set it yet."""
     day: date | None = await connection.fetchval(QUERIES["read_day"])
     return day
+
+
+async def read_today(connection: Connection) -> date:
+    """Read the UTC day by the clock of Postgres, which all replicas share."""
+    today: date = await connection.fetchval(QUERIES["read_today"])
+    return today
 
 
 async def move_day(connection: Connection, day: date, *, fixed: bool) -> bool:
@@ -123,18 +129,26 @@ async def _similarities(connection: Connection, cosines: Mapping[Pair, float], m
     return {pair: rounded for pair, rounded in points.items() if rounded is not None}
 
 
-async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
-    """Insert the rows of these pairs, which have none. A row's id follows from its pair: one made again is the same."""
-    if leads:
-        rows = [(name_uuid(UUID(pair[0]), pair[1]), *_row(pair, lead)) for pair, lead in leads.items()]
-        await Shipment(connection, "batch_lead", rows).fetch(QUERIES["insert_leads"])
+async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> set[Pair]:
+    """Insert the rows of these pairs, which have none; return those that have one now.
+
+    A row's id follows from its pair: one made again is the same.
+    """
+    rows = [(name_uuid(UUID(pair[0]), pair[1]), *_row(pair, lead)) for pair, lead in leads.items()]
+    return await _write(connection, QUERIES["insert_leads"], rows)
 
 
-async def update_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> None:
-    """Bring the rows of these pairs to what they are now, where they differ."""
-    if leads:
-        rows = [(None, *_row(pair, lead)) for pair, lead in leads.items()]
-        await Shipment(connection, "batch_lead", rows).fetch(QUERIES["update_leads"])
+async def update_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> set[Pair]:
+    """Bring the rows of these pairs to what they are now; return those that differed, and are still there."""
+    return await _write(
+        connection, QUERIES["update_leads"], [(None, *_row(pair, lead)) for pair, lead in leads.items()]
+    )
+
+
+async def _write(connection: Connection, query: str, rows: Sequence[tuple[Any, ...]]) -> set[Pair]:
+    if not rows:
+        return set()
+    return {(row[0], row[1]) for row in await Shipment(connection, "batch_lead", rows).fetch(query)}
 
 
 def _row(pair: Pair, lead: Lead) -> tuple[Any, ...]:

@@ -46,6 +46,8 @@ INDIVISIBLE = (Fault.TRANSIENT, Fault.STOP)
 """Faults that no half of the keys would be spared."""
 ROUND_MARKS = 1000
 """Marks up to which shards share a round."""
+BACKLOG_MARKS = 500_000
+"""Marks, by their ids, that a round takes at most."""
 BACKGROUND_BESIDE_LIVE = 10
 """Of the day's turn, one key in so many is taken in a round that has live marks."""
 
@@ -169,7 +171,7 @@ class Projection:
         """Take what is to be computed in these shards, in order: keys, each with the time of its oldest mark."""
         most = self._settings.background_keys
         return await connection.fetch(
-            queries["take_marks"], self._view.name, shards, most, -(-most // BACKGROUND_BESIDE_LIVE)
+            queries["take_marks"], self._view.name, shards, most, -(-most // BACKGROUND_BESIDE_LIVE), BACKLOG_MARKS
         )
 
     async def _project(self, connection: Connection, keys: Sequence[Key], retried: set[Key]) -> list[Derived]:

@@ -175,12 +175,21 @@ SELECT shard
  WHERE pg_try_advisory_xact_lock(hashtext('projection ' || $1::text), shard)
 
 -- name: take_marks
--- All live marks of these shards, many on one key being one to compute; some of the day's turn, $4 at most beside live
+-- All live marks of these shards, many on one key being one to compute, but for those $5 ids behind the oldest: a
+-- backlog of any size is taken within the time of a statement. Then some of the day's turn, $4 at most beside live
 -- ones and $3 without; and keys that are parked, once their time has come. A mark on one that is parked for longer is
 -- dropped: the key will be computed when its time comes. The limit holds only because the choice is materialized.
 WITH live AS (
     DELETE FROM stale_marks
      WHERE projection = $1 AND shard = ANY ($2::int[]) AND priority = 0
+       AND id < $5::bigint + (
+           SELECT min(oldest.id)
+             FROM unnest($2::int[]) AS own (shard),
+                  LATERAL (SELECT id
+                             FROM stale_marks
+                            WHERE projection = $1 AND stale_marks.shard = own.shard AND priority = 0
+                            ORDER BY id
+                            LIMIT 1) AS oldest)
  RETURNING kind, key, other, marked_at),
 chosen AS MATERIALIZED (
     SELECT shard, id

@@ -193,16 +193,22 @@ async def test_a_sponsor_or_an_event_without_a_row_is_no_lead_and_no_failure(con
 
 
 @pytest.mark.parametrize("table", ["sponsors", "events"])
-async def test_a_row_that_is_deleted_while_its_lead_is_scored_is_no_failure(
-    connection: Connection, other: Connection, table: str
+@pytest.mark.parametrize("scored", [False, True], ids=["at first", "again"])
+async def test_a_lead_that_is_deleted_while_it_is_scored_is_no_failure_and_is_not_told_of(
+    connection: Connection, other: Connection, table: str, *, scored: bool
 ) -> None:
+    """What would be told would come behind its tombstone, and stay in the compacted topic for good."""
     sponsor, event = await new_pair(connection)
     await count(connection, sponsor, event, "email_replied")
+    if scored:
+        await drain(connection)
+        await count(connection, sponsor, event, "meeting_booked", n=3)
     async with other.transaction():
         await other.execute(f"DELETE FROM {table} WHERE id = ANY ($1::uuid[])", [sponsor, event])  # noqa: S608
         scoring = await start(other, connection, drain(connection))
-    await scoring
+    told = await scoring
     assert await leads(connection) == {}
+    assert [derived for derived in told if derived.data is not None] == []
 
 
 async def test_the_newest_proposal_decides_whether_the_budget_fits(connection: Connection) -> None:

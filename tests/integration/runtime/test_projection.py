@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from services.runtime import projection as module
 from services.runtime.database import Connection
 from tests.support.projections import VIEW, Scripted, keys_of, mark, marks, projection
 
@@ -42,6 +43,22 @@ async def test_marks_go_to_the_shards_of_their_keys_and_shards_with_few_share_a_
 
     assert view.rounds[:2] == [keys[4], sorted(keys[7] + keys[9])]
     assert view.rounds[2] == sorted(key for shard, some in keys.items() if shard not in (4, 7, 9) for key in some)
+
+
+async def test_a_backlog_is_taken_in_pieces_the_oldest_first(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many marks wait: all at once might take longer than a statement may, time after time."""
+    monkeypatch.setattr(module, "BACKLOG_MARKS", 4)
+    keys = [*keys_of(5, 5), *keys_of(6, 5)]
+    view = Scripted()
+    for key in keys:
+        await mark(connection, key)
+    async with projection(database_url, view) as it:
+        while await it.sweep():
+            pass
+
+    assert [sorted(some) for some in view.rounds] == [sorted(keys[start : start + 4]) for start in (0, 4, 8)]
 
 
 async def test_a_key_that_fails_is_parked_and_its_neighbours_are_computed(
