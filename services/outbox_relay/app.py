@@ -80,6 +80,8 @@ class Relay:
                     if not isinstance(error, KafkaError) and classify(error) is not Fault.TRANSIENT:
                         raise
                     log.warning("relay_interrupted", error=repr(error))
+                if _is_cancelled():  # what Kafka says to a goodbye may stand in its place
+                    raise asyncio.CancelledError
                 self._metrics.active.set(0)
                 await asyncio.sleep(1)
 
@@ -115,9 +117,8 @@ class Relay:
                 elif sent < self._settings.relay_records:
                     await asyncio.sleep(min(LONGEST_REST, time.monotonic() - began))
         finally:
-            task = asyncio.current_task()
             with suppress(TimeoutError):
-                async with asyncio.timeout(GOODBYE if task and task.cancelling() else None):
+                async with asyncio.timeout(GOODBYE if _is_cancelled() else None):
                     await producer.stop()
 
     async def round(self, connection: Connection, producer: AIOKafkaProducer, namespace: UUID) -> int:
@@ -239,6 +240,12 @@ class Relay:
             self._singly.add(topic)
         else:
             self._refused[topic] = min(size, self._refused.get(topic, size))
+
+
+def _is_cancelled() -> bool:
+    """Whether who asks is to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _build(tools: Tools) -> Parts:

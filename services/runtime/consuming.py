@@ -107,13 +107,11 @@ class Consuming:
         A broker that does not answer is not waited for: the group finds out by itself. Nor does it answer who asks to
         join while others are to join as well.
         """
-        patience = GOODBYE
-        if self._lanes.busy:
-            patience += self._settings.stop_timeout
-        if self.app.rebalancing:  # the others have to hear of it, to join as well
-            patience += HEARTBEATS * heartbeat_interval(self._settings)
+        work = self._settings.stop_timeout if self._lanes.busy else 0.0
+        # The others of the group have to hear of a rebalance, to join as well.
+        joining = HEARTBEATS * heartbeat_interval(self._settings) if self.app.rebalancing else 0.0
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(max(work, joining) + GOODBYE):
                 await self.app.stop()
 
     async def _work(self, batches: Sequence[RecordBatch]) -> None:

@@ -98,7 +98,7 @@ async def _cancel_when(stopping: asyncio.Event, ready: "_Readiness", work: async
     waiting = asyncio.ensure_future(stopping.wait())
     await asyncio.wait([waiting, work], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    if ready.pool is None:
+    if not ready.running:
         work.cancel()
 
 
@@ -111,15 +111,17 @@ async def _work(
     try:
         await _check_role(pool, service.name)
         tools = Tools(settings, pool, metrics, pulse)
-        await _run(service, await service.build(tools), tools, stopping)
+        parts = await service.build(tools)
+        if service.topic is not None:
+            await check_access(settings)
+        ready.running = True
+        await _run(service, parts, tools, stopping)
     finally:
         pool.terminate()
 
 
 async def _run(service: Service, parts: Parts, tools: Tools, stopping: asyncio.Event) -> None:
     consuming = _consuming(service, parts, tools)
-    if consuming is not None:
-        await check_access(tools.settings)
     projections = [
         Projection(view, service.name, tools.pool, tools.settings, tools.metrics, tools.pulse) for view in parts.views
     ]
@@ -231,6 +233,7 @@ class _Readiness:
 
     def __init__(self) -> None:
         self.pool: Pool | None = None
+        self.running = False
 
     async def missing(self) -> str | None:
         if self.pool is None:
