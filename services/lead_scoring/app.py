@@ -18,6 +18,7 @@ from services.runtime.database import Connection, Fault, acquire, classify, tran
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
 from services.runtime.service import Parts, Service, Tools, repeatedly
+from services.runtime.settings import ConfigurationError
 from services.runtime.wake import wake
 
 SPONSORS_AT_ONCE = 200
@@ -100,18 +101,26 @@ class LeadScores:
         return [*filter(None, told), *map(tombstone, gone)]
 
 
-async def advance_as_of(connection: Connection, day: date, *, fixed: bool = False) -> bool:
-    """Begin the UTC day `day`: set it, and mark every sponsor with any count. Says whether it was new.
+async def take_turn(connection: Connection, day: date, rules: Rules, *, fixed: bool = False) -> bool:
+    """Score by `rules` as of the end of the UTC day `day` from now on, and mark every sponsor with any count.
 
-    Never goes back, unless the day is `fixed` by an operator. Any number of replicas may call it: one marks.
-    Rounds that compute with the old day end before the marking looks at counts, and none begins until it has
-    committed: a pair whose first count commits meanwhile is not marked here, and needs the new day.
+    Says whether either was new. The day never goes back, unless it is `fixed` by an operator, and the version of the
+    rules not at all: raises ConfigurationError where leads are scored by a newer one. Any number of replicas may call
+    it: one marks. Rounds that compute with the old day end before the marking looks at counts, and none begins until
+    it has committed: a pair whose first count commits meanwhile is not marked here, and needs the new day.
     """
-    current = await store.read_day(connection)
-    if current is not None and (day == current or (day < current and not fixed)):
+    standing = await store.read_turn(connection)
+    if standing.version is not None and rules.version < standing.version:
+        raise ConfigurationError(
+            f"scoring rules: version {rules.version} is older than {standing.version}, by which leads are scored; "
+            "give rules that are to replace those a higher version"
+        )
+    is_new_day = standing.day is None or day > standing.day or (fixed and day != standing.day)
+    if not is_new_day and rules.version == standing.version:
         return False
     async with transaction(connection):
-        if not await store.move_day(connection, day, fixed=fixed):
+        moved = await store.move_day(connection, day, fixed=fixed)
+        if not await store.adopt_rules(connection, rules.version) and not moved:
             return False
         await store.mark_sponsors(connection)
     return True
@@ -119,12 +128,13 @@ async def advance_as_of(connection: Connection, day: date, *, fixed: bool = Fals
 
 async def build(tools: Tools) -> Parts:
     """Load the rules, begin the day, and follow the days from then on."""
+    rules = load_rules()
 
     async def turn() -> None:
         fixed = tools.settings.as_of
         async with acquire(tools.pool) as connection:
             day = fixed or await store.read_today(connection)
-            if await advance_as_of(connection, day, fixed=fixed is not None):
+            if await take_turn(connection, day, rules, fixed=fixed is not None):
                 await wake(connection, [LeadScores.name], outbox=False)
 
     patiently = AsyncRetrying(
@@ -141,7 +151,6 @@ async def build(tools: Tools) -> Parts:
         async with acquire(tools.pool) as connection:
             await store.refresh_performance(connection, PERFORMANCE_AGE, PERFORMANCE_TIMEOUT)
 
-    rules = load_rules()
     await patiently(turn)
     keep_performance = partial(repeatedly, refresh_performance, PERFORMANCE_CHECK_INTERVAL, tools)
     return Parts(views=[LeadScores(rules)], background=[follow_days, keep_performance])

@@ -5,9 +5,10 @@
 -- is settled.
 SELECT hold_day();
 
--- name: read_day
--- The UTC day at whose end scores stand.
-SELECT (value #>> '{}')::date FROM control WHERE name = 'as_of';
+-- name: read_turn
+-- The UTC day at whose end scores stand, and the version of the rules that they follow.
+SELECT (SELECT (value #>> '{}')::date FROM control WHERE name = 'as_of') AS day,
+       (SELECT (value #>> '{}')::integer FROM control WHERE name = 'scoring_rules_version') AS version;
 
 -- name: read_today
 -- The UTC day that it is.
@@ -31,6 +32,14 @@ INSERT INTO control AS stored (name, value)
 VALUES ('as_of', to_jsonb($1::date))
 ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = now()
 WHERE (stored.value #>> '{}')::date < $1 OR ($2 AND stored.value <> excluded.value)
+RETURNING name;
+
+-- name: adopt_rules
+-- Set the version of the rules to $1: forward only. A row tells that it moved.
+INSERT INTO control AS stored (name, value)
+VALUES ('scoring_rules_version', to_jsonb($1::integer))
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = now()
+WHERE (stored.value #>> '{}')::integer < $1
 RETURNING name;
 
 -- name: mark_sponsors

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +11,7 @@ import orjson
 from contracts.names import name_uuid
 from services.lead_scoring.domain import Count, Lead, Pair, PairFacts, Standing
 from services.lead_scoring.fit import Event, Proposal, Sponsor, exact_similarity_points, similarity_points
-from services.runtime.database import Connection, transaction
+from services.runtime.database import Connection, fetch_one, transaction
 from services.runtime.shipping import Shipment
 from services.runtime.sql import load_queries
 
@@ -24,10 +24,16 @@ async def hold_day(connection: Connection) -> date | None:
     return day
 
 
-async def read_day(connection: Connection) -> date | None:
-    """Return the UTC day at whose end scores stand; None when nobody has set it yet."""
-    day: date | None = await connection.fetchval(QUERIES["read_day"])
-    return day
+class Turn(NamedTuple):
+    """The day as of which leads are scored, and the version of the rules; None where there never was one."""
+
+    day: date | None
+    version: int | None
+
+
+async def read_turn(connection: Connection) -> Turn:
+    """Read the UTC day at whose end scores stand, and the version of the rules that they follow."""
+    return Turn(*await fetch_one(connection, QUERIES["read_turn"]))
 
 
 async def read_today(connection: Connection) -> date:
@@ -40,6 +46,11 @@ async def move_day(connection: Connection, day: date, *, fixed: bool) -> bool:
     """Move the day, once no transaction computes with it; say whether it moved. Back only when `fixed`."""
     await connection.execute(QUERIES["take_day"])
     return await connection.fetchval(QUERIES["move_day"], day, fixed) is not None
+
+
+async def adopt_rules(connection: Connection, version: int) -> bool:
+    """Have scores follow the rules of `version`; say whether they followed none or older ones."""
+    return await connection.fetchval(QUERIES["adopt_rules"], version) is not None
 
 
 async def refresh_performance(connection: Connection, unless_younger: timedelta, most: float) -> bool:

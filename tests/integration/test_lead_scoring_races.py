@@ -12,10 +12,11 @@ from services.runtime.health import Pulse
 from services.runtime.metrics import ServiceMetrics
 from services.runtime.projection import Key
 from services.runtime.service import Tools
-from services.runtime.settings import Settings
+from services.runtime.settings import ConfigurationError, Settings
 from tests.support.crm import add_event, add_sponsor
 from tests.support.databases import connect
 from tests.support.leads import (
+    RULES,
     TODAY,
     count,
     drain,
@@ -191,6 +192,22 @@ async def test_a_day_begins_once_and_only_a_fixed_one_goes_back(
 
     assert bool(await drain(connection)) is False or moves
     assert await as_of(connection) == {(day if moves else TODAY).isoformat()}
+
+
+async def test_a_new_version_of_the_rules_marks_all_that_is_scored_and_an_older_one_is_refused(
+    connection: Connection,
+) -> None:
+    newer = RULES.model_copy(update={"version": RULES.version + 1})
+    await turn(connection, TODAY)
+    sponsor, event = await new_pair(connection)
+    await count(connection, sponsor, event, "email_replied")
+    await drain(connection)
+
+    assert await turn(connection, TODAY, rules=newer)
+    assert await marked(connection) == [("sponsor", sponsor, 1)]
+    assert not await turn(connection, TODAY, rules=newer)
+    with pytest.raises(ConfigurationError, match="version 1 is older than 2"):
+        await turn(connection, TOMORROW)
 
 
 async def test_of_two_replicas_that_begin_a_day_at_once_one_marks(

@@ -7,15 +7,16 @@ from typing import Any, TypeVar
 
 import orjson
 
-from services.lead_scoring.app import LeadScores, advance_as_of
-from services.lead_scoring.rules import load_rules
+from services.lead_scoring.app import LeadScores, take_turn
+from services.lead_scoring.rules import Rules, load_rules
 from services.runtime.database import Connection
 from services.runtime.effects import Derived
 from services.runtime.projection import Key
 from tests.support.crm import add_event, add_sponsor
 
 TODAY = date(2026, 11, 1)
-VIEW = LeadScores(load_rules())
+RULES = load_rules()
+VIEW = LeadScores(RULES)
 Result = TypeVar("Result")
 SERVICES = {"email": "email_engagement", "ticket": "ticket_sales"}
 
@@ -43,11 +44,11 @@ async def as_service(connection: Connection) -> None:
     await connection.execute("SET LOCAL ROLE eventos_lead_scoring")
 
 
-async def turn(connection: Connection, day: date, *, fixed: bool = False) -> bool:
+async def turn(connection: Connection, day: date, *, rules: Rules = RULES, fixed: bool = False) -> bool:
     """Begin a day with the rights of the service."""
     async with connection.transaction():
         await as_service(connection)
-        return await advance_as_of(connection, day, fixed=fixed)
+        return await take_turn(connection, day, rules, fixed=fixed)
 
 
 async def project(connection: Connection, *keys: Key) -> list[Derived]:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from contracts.topics import EMAIL_ENGAGEMENT, SPONSOR_ACTIVITY, TICKET_SALES
 from services.email_engagement.app import EmailEngagement, EmailSubjects
 from services.event_dashboards.app import Dashboards
-from services.lead_scoring.app import LeadScores, advance_as_of
+from services.lead_scoring.app import LeadScores, take_turn
 from services.lead_scoring.rules import load_rules
 from services.operator.core_rows import load_core
 from services.operator.state import IDENTITIES, QUERIES, _sorted
@@ -69,7 +69,7 @@ class System:
         )
         await self.owner.execute(f"TRUNCATE {tables} CASCADE; DELETE FROM control WHERE name = 'as_of'")  # noqa: S608
         async with self.pools["lead_scoring"].acquire() as connection:
-            await advance_as_of(connection, as_of, fixed=True)
+            await take_turn(connection, as_of, load_rules(), fixed=True)
         async with self.owner.acquire() as connection:
             await load_core(connection, core)
 
