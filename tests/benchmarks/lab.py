@@ -37,6 +37,8 @@ from pydantic import SecretStr
 
 from infra.local.stack import Stack, local_stack
 from infra.postgres.migrate import migrate
+from services.lead_scoring.app import take_turn
+from services.lead_scoring.rules import load_rules
 from services.operator.core_rows import load_core
 from services.operator.kafka_clients import producer, reader
 from services.operator.output import note
@@ -166,10 +168,8 @@ class Lab:
             settings = self.settings("", name)
             async with pool_of(settings, as_owner=True) as pool, pool.acquire() as connection:
                 await load_core(connection, workload.core())
+                await take_turn(connection, AS_OF, load_rules(), fixed=True)
                 await connection.execute("TRUNCATE stale_marks")
-                await connection.execute(
-                    "INSERT INTO control (name, value) VALUES ('as_of', $1::jsonb)", AS_OF.isoformat()
-                )
                 await connection.execute("VACUUM ANALYZE")
         return name
 
