@@ -126,9 +126,7 @@ def requeue_command(
 
     Examples: `eventos dead-letters requeue 17 18` · `eventos dead-letters requeue --reason handler_error --since 2h`
     """
-    settings = settings_of_command()
-    wanted = _chosen(settings, numbers, reason, topic, since, every=every)
-    _tell("requeued", asyncio.run(_act(settings, requeue, numbers, wanted)), numbers, as_json=as_json)
+    _do("requeued", requeue, numbers, reason, topic, since, every=every, as_json=as_json)
 
 
 @app.command("discard")
@@ -146,26 +144,23 @@ def discard_command(
 
     Examples: `eventos dead-letters discard 17 18` · `eventos dead-letters discard --reason not_json --since 7d`
     """
-    settings = settings_of_command()
-    wanted = _chosen(settings, numbers, reason, topic, since, every=every)
-    _tell("discarded", asyncio.run(_act(settings, discard, numbers, wanted)), numbers, as_json=as_json)
+    _do("discarded", discard, numbers, reason, topic, since, every=every, as_json=as_json)
 
 
-def _chosen(
-    settings: Settings, numbers: Sequence[int] | None, reason: str | None, topic: str | None, since: str | None, *,
-    every: bool,
-) -> Filter:  # fmt: skip
+def _do(
+    done: str, act: Act, numbers: list[int] | None, reason: str | None, topic: str | None, since: str | None, *,
+    every: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Do with letters what a command asks for, and tell what was `done`."""
     if bool(numbers) == bool(reason or topic or since or every):
         raise Failure("say which dead letters", "Give ids, or a filter, or --all.", code=WRONG_USAGE)
-    return _filter(settings, reason, topic, since, "pending")
-
-
-def _tell(what: str, done: Sequence[int], numbers: Sequence[int] | None, *, as_json: bool) -> None:
-    missing = sorted(set(numbers or []) - set(done))
+    settings = settings_of_command()
+    found = asyncio.run(_act(settings, act, numbers, _filter(settings, reason, topic, since, "pending")))
+    missing = sorted(set(numbers or []) - set(found))
     if as_json:
-        print_json({what: done, "not_pending": missing})
+        print_json({done: found, "not_pending": missing})
     else:
-        note(f"{what} {len(done)} dead letters")
+        note(f"{done} {len(found)} dead letters")
     if missing:
         raise Failure(f"not pending, or not there: {', '.join(map(str, missing))}")
 

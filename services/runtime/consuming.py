@@ -67,7 +67,7 @@ class Consuming:
             broker_credentials=faust_credentials(settings),
             broker_max_poll_records=settings.batch_records,
             broker_session_timeout=settings.session_timeout,
-            broker_heartbeat_interval=heartbeat_interval(settings),
+            broker_heartbeat_interval=_heartbeat_interval(settings),
             broker_request_timeout=max(90.0, settings.session_timeout + 10),
             # An offset that is not there is for the claim to deal with; moved by aiokafka, records would go in silence.
             consumer_auto_offset_reset="none",
@@ -109,7 +109,7 @@ class Consuming:
         """
         work = self._settings.stop_timeout if self._lanes.busy else 0.0
         # The others of the group have to hear of a rebalance, to join as well.
-        joining = HEARTBEATS * heartbeat_interval(self._settings) if self.app.rebalancing else 0.0
+        joining = HEARTBEATS * _heartbeat_interval(self._settings) if self.app.rebalancing else 0.0
         with suppress(TimeoutError):
             async with asyncio.timeout(max(work, joining) + GOODBYE):
                 await self.app.stop()
@@ -209,7 +209,7 @@ class Consuming:
                 )
 
 
-def heartbeat_interval(settings: Settings) -> float:
+def _heartbeat_interval(settings: Settings) -> float:
     """Seconds between the signs of life of a member of the group, by which it also hears of a rebalance."""
     return settings.session_timeout / 10
 

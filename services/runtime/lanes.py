@@ -27,9 +27,8 @@ class Lanes:
 
     A lane that is free takes the oldest batches of partitions that no other has in hand, so that a busy partition
     leaves the others theirs; while one is at work, others join in when enough waits to be worth a call, or has waited
-    for long. `limit`
-    is the most records that one call gets, unless a single batch has more. When every lane has a call's worth
-    waiting, `put` waits too: that is the back-pressure.
+    for long. `limit` is the most records that one call gets, unless a single batch has more. When every lane has a
+    call's worth waiting, `put` waits too: that is the back-pressure.
     """
 
     def __init__(self, count: int, limit: int, work: Work) -> None:

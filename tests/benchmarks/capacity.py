@@ -15,10 +15,11 @@ from typing import Any
 
 import orjson
 
+from tests.benchmarks.meters import MEBIBYTE
+
 RESULTS = Path("build/bench/results.json")
 RATES = (10_000, 100_000, 1_000_000)
 INTAKE = ("sponsor_activity", "email_engagement", "ticket_sales")
-_MEBIBYTE = 2**20
 _DAY = 86_400
 
 
@@ -91,7 +92,7 @@ def inputs_of(results: Mapping[str, Any]) -> Inputs:
 
 def _cost(row: Sequence[float], unit: int) -> Cost:
     services, postgres, kafka, wal, tables, indexes = row
-    microseconds, size = 1e6 / unit, _MEBIBYTE / unit
+    microseconds, size = 1e6 / unit, MEBIBYTE / unit
     return Cost(
         services * microseconds, postgres * microseconds, kafka * microseconds, wal * size, (tables + indexes) * size
     )

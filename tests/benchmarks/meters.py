@@ -11,6 +11,9 @@ import psycopg
 from infra.local.stack import Stack
 from services.runtime.database import Connection
 
+MEBIBYTE = 2**20
+"""Bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -5,13 +5,23 @@ from contextlib import asynccontextmanager
 
 from pydantic import SecretStr
 
-from services.runtime.database import Connection, connect_pool
+from services.runtime.database import Connection, Pool, connect_pool
 from services.runtime.settings import Settings
+
+
+@asynccontextmanager
+async def pool_of_one(database_url: str, service: str) -> AsyncIterator[Pool]:
+    """Give a pool of `service` that has a single connection."""
+    settings = Settings(kafka_bootstrap_servers="unused:9092", database_url=SecretStr(database_url))
+    pool = await connect_pool(settings, service, size=1)
+    try:
+        yield pool
+    finally:
+        pool.terminate()
 
 
 @asynccontextmanager
 async def connected(database_url: str, service: str) -> AsyncIterator[Connection]:
     """Give one connection of `service`."""
-    settings = Settings(kafka_bootstrap_servers="unused:9092", database_url=SecretStr(database_url))
-    async with await connect_pool(settings, service) as pool, pool.acquire() as connection:
+    async with pool_of_one(database_url, service) as pool, pool.acquire() as connection:
         yield connection

@@ -90,9 +90,9 @@ class Interrupted:
 class _Transaction:
     """A transaction of a connection; a killed process rolls nothing back, that is left to Postgres."""
 
-    def __init__(self, pool: Interrupted, connection: Any, options: dict[str, Any]) -> None:
+    def __init__(self, pool: Interrupted, connection: Any) -> None:
         self._pool, self._connection = pool, connection
-        self._inner, self._outermost = connection.transaction(**options), not connection.is_in_transaction()
+        self._inner, self._outermost = connection.transaction(), not connection.is_in_transaction()
 
     async def start(self) -> None:
         await self._inner.start()
@@ -111,12 +111,6 @@ class _Transaction:
         await self._inner.commit()
         self._pool.commits += 1
 
-    async def __aenter__(self) -> None:
-        await self.start()
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        await (self.rollback() if kind else self.commit())
-
 
 class _Watched:
     """One connection, whose statements count."""
@@ -134,5 +128,5 @@ class _Watched:
 
         return counted
 
-    def transaction(self, **options: Any) -> _Transaction:
-        return _Transaction(self._pool, self._connection, options)
+    def transaction(self) -> _Transaction:
+        return _Transaction(self._pool, self._connection)

@@ -58,7 +58,7 @@ def redeliver_command(
     settings = settings_of_command()
     outcome = asyncio.run(_redeliver(settings, name, offsets, since, parameters))
     _tell(outcome, as_json)
-    if not (outcome.unchanged or outcome.live_moved or outcome.counts.get("applied") or outcome.refused):
+    if not (outcome.unchanged or outcome.live_moved or outcome.applied or outcome.refused):
         raise Failure("the tables changed although nothing was applied", "That must not happen: please report it.")
 
 
@@ -104,8 +104,8 @@ def _tell(outcome: Outcome, as_json: bool) -> None:
     print_fields(rows)
     if outcome.unchanged:
         note("the tables are as they were: nothing was missing")
-    elif outcome.counts.get("applied"):
-        note(f"{outcome.counts['applied']} events had been missing, and are applied now")
+    elif outcome.applied:
+        note(f"{outcome.applied} events had been missing, and are applied now")
     elif outcome.live_moved:
         note("the service went on meanwhile, so the digests cannot be compared; run again when it is idle")
     elif outcome.refused:

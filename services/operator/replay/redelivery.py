@@ -50,6 +50,11 @@ class Outcome:
         return self.digest_before == self.digest_after
 
     @property
+    def applied(self) -> int:
+        """How many events had been missing."""
+        return self.counts.get("applied", 0)
+
+    @property
     def refused(self) -> int:
         """How many records have a dead letter, which may be new: letters are removed when their time is over."""
         return self.counts.get("dead_lettered", 0)

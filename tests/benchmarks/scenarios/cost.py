@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.benchmarks.contenders.product import Work
-from tests.benchmarks.meters import Stored
+from tests.benchmarks.meters import MEBIBYTE, Stored
 from tests.benchmarks.results import Cell, Table
 
 UNIT = 100_000
-_MEBIBYTE = 1024 * 1024
 _LARGEST = 12
 """Tables that are named; the rest are added up."""
 
@@ -37,12 +36,12 @@ def _row(name: str, bill: Bill) -> tuple[Cell, ...]:
     total = sum(bill.work.grown.values(), Stored(0, 0))
     return (
         name, spent.contender * share, spent.postgres * share, spent.kafka * share,
-        *(count * share / _MEBIBYTE for count in (spent.wal_bytes, total.table, total.indexes)),
+        *(count * share / MEBIBYTE for count in (spent.wal_bytes, total.table, total.indexes)),
     )  # fmt: skip
 
 
 def _by_table(name: str, bill: Bill) -> Table:
-    share = UNIT / bill.records / _MEBIBYTE
+    share = UNIT / bill.records / MEBIBYTE
     largest = sorted(bill.work.grown.items(), key=lambda item: -item[1].table - item[1].indexes)
     rows = [(table, grown.table * share, grown.indexes * share) for table, grown in largest[:_LARGEST]]
     rest = sum((grown for _, grown in largest[_LARGEST:]), Stored(0, 0))

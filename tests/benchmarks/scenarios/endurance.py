@@ -22,10 +22,10 @@ from services.operator.standing import INTAKE_TOPICS
 from services.runtime.database import SEARCH_PATH
 from tests.benchmarks.draining import IDLE, SETTLED, watch
 from tests.benchmarks.lab import Backlog, Database, Lab, mixture
+from tests.benchmarks.meters import MEBIBYTE
 from tests.benchmarks.results import Lines, Requirement, Section, Table
 from tests.benchmarks.scenarios.pace import at_rate, mixed
 
-MEBIBYTE = 2**20
 QUEUES = ("stale_marks", "outbox")
 LOOK = 0.5
 """Seconds between looks."""

@@ -15,7 +15,7 @@ from tests.benchmarks.scenarios.own_topics import SERVICE, padded, publish, usua
 from tests.benchmarks.workload import Workload
 
 USUAL, ONE_SPONSOR, ONE_EVENT = "as usual", "all on one sponsor", "all on one event"
-KILOBYTE = 1024
+KIBIBYTE = 1024
 _AT_ONCE = 1_000_000
 # As they come: an index that was built from sorted rows has full pages, which the next rows would all split.
 _FILL: LiteralString = """
@@ -124,12 +124,12 @@ async def _partitions(lab: Lab, workload: Workload, number: int) -> Table:
 
 
 async def _sizes(lab: Lab, backlog: Backlog, workload: Workload, number: int) -> Table:
-    small = await publish(lab, "kilobyte.", workload, padded(usual(workload, number), KILOBYTE))
+    small = await publish(lab, "kibibyte.", workload, padded(usual(workload, number), KIBIBYTE))
     few = 20_000 if lab.scale.full else 12_000
-    large = await publish(lab, "large.", workload, padded(usual(workload, few), 30 * KILOBYTE))
+    large = await publish(lab, "large.", workload, padded(usual(workload, few), 30 * KIBIBYTE))
     cases = {"0.4": backlog, "1": small, "30": large}
     rows = []
     for size, own in cases.items():
         rate = await _usual_rate(lab, own, f"size_{size.replace('.', '_')}")
-        rows.append([float(size), own.total, rate, rate * float(size) / KILOBYTE])
+        rows.append([float(size), own.total, rate, rate * float(size) / KIBIBYTE])
     return Table("events/s by their size", ["#KiB an event", "#events", "#events/s", "#MiB/s"], rows)

@@ -3,13 +3,11 @@
 import asyncio
 
 import pytest
-from pydantic import SecretStr
 
 from contracts.topics import SPONSOR_ACTIVITY
-from services.runtime.database import Connection, Pool, connect_pool, transaction
-from services.runtime.settings import Settings
+from services.runtime.database import Connection, Pool, transaction
 from services.sponsor_activity.app import SponsorActivity
-from tests.support.as_service import connected
+from tests.support.as_service import connected, pool_of_one
 from tests.support.crm import add_sponsor
 from tests.support.intakes import bench, stored
 from tests.support.interleaving import until_blocked
@@ -43,11 +41,6 @@ async def test_a_migration_that_changes_a_table_under_a_running_service_costs_a_
     assert await stored(connection) == {0: (2, 2, 0, 0)}
 
 
-async def pool_of(database_url: str) -> Pool:
-    settings = Settings(kafka_bootstrap_servers="unused:9092", database_url=SecretStr(database_url))
-    return await connect_pool(settings, "ticket_sales", size=1)
-
-
 @pytest.mark.proves(6)
 async def test_a_transaction_that_is_cancelled_does_not_wait_for_a_database_that_is_silent(database_url: str) -> None:
     async def work(pool: Pool, began: asyncio.Event) -> None:
@@ -55,21 +48,17 @@ async def test_a_transaction_that_is_cancelled_does_not_wait_for_a_database_that
             began.set()
             await connection.execute("SELECT pg_sleep(300)")
 
-    async with proxy(database_url) as between:
-        pool = await pool_of(between.url(database_url))
-        try:
-            began = asyncio.Event()
-            working = asyncio.create_task(work(pool, began))
-            await began.wait()
-            between.stall()
-            working.cancel()
-            await asyncio.wait([working], timeout=10)
-            assert working.cancelled()
-            between.flow()
-            async with asyncio.timeout(10):
-                assert await pool.fetchval("SELECT 1") == 1
-        finally:
-            pool.terminate()
+    async with proxy(database_url) as between, pool_of_one(between.url(database_url), "ticket_sales") as pool:
+        began = asyncio.Event()
+        working = asyncio.create_task(work(pool, began))
+        await began.wait()
+        between.stall()
+        working.cancel()
+        await asyncio.wait([working], timeout=10)
+        assert working.cancelled()
+        between.flow()
+        async with asyncio.timeout(10):
+            assert await pool.fetchval("SELECT 1") == 1
 
 
 @pytest.mark.proves(4, 6)
@@ -82,11 +71,8 @@ async def test_a_session_whose_client_is_gone_waits_for_no_lock(connection: Conn
             await session.execute("SELECT pg_advisory_xact_lock(1)")
 
     await connection.execute("SELECT pg_advisory_lock(1)")
-    pool = await pool_of(database_url)
-    try:
+    async with pool_of_one(database_url, "ticket_sales") as pool:
         working = asyncio.create_task(work(pool))
         await until_blocked(connection, "eventos-ticket_sales", working)
         working.cancel()
         await until_blocked(connection, "eventos-ticket_sales", blocked=False)
-    finally:
-        pool.terminate()
