@@ -88,7 +88,7 @@ class Consuming:
         async def intake(stream: faust.StreamT[Any]) -> None:
             async for event in stream.events():
                 self._last_progress = time.monotonic()
-                await self._lanes.put(self._intake.decode(event.message.value))
+                await self._lanes.put(await self._intake.decode(event.message.value))
 
         return app
 
