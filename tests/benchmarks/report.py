@@ -1,6 +1,7 @@
 """How results are told: on the terminal, as JSON, and in docs/performance.md."""
 
 import platform
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ def found(lab: Lab, sections: Sequence[Section]) -> Results:
     assert row is not None
     brokers = sorted(jar.stem.removeprefix("kafka-clients-") for jar in JARS.glob("kafka-clients-*.jar"))
     machine = {
+        "commit": _commit(),
         "processors": str(psutil.cpu_count()),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()}, {platform.machine()}",
@@ -37,6 +39,17 @@ def found(lab: Lab, sections: Sequence[Section]) -> Results:
         "Kafka": ", ".join(brokers),
     }
     return Results(datetime.now(UTC).isoformat(timespec="minutes"), machine, lab.scale.records, sections)
+
+
+def _commit() -> str:
+    """The commit of what was measured, and whether anything but pages differs from it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=DOCUMENT.parent, capture_output=True, text=True, check=False)  # noqa: S603, S607
+        return done.stdout.strip()
+
+    head, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "--", ":/", ":!/docs")
+    return f"{head or 'unknown'}{' with changes' if changed else ''}"
 
 
 def as_json(results: Results) -> bytes:

@@ -32,8 +32,14 @@ async def at_rate(
 
 
 def mixed(backlog: Backlog, total: int) -> Iterator[tuple[str, bytes, bytes]]:
-    """So many records of all topics, mixed as the usual backlog is: (topic, key, value)."""
-    records = {service: backlog.workload.records(INTAKE_TOPICS[service], total) for service in MIXTURE}
+    """So many records of all topics, mixed as the usual backlog is: (topic, key, value).
+
+    Of a multiple of ten, each topic has its `mixture` exactly, in the order in which a backlog of that size has it.
+    """
+    records = {
+        service: backlog.workload.records(INTAKE_TOPICS[service], -(-total * tenths // 10))
+        for service, tenths in MIXTURE.items()
+    }
     names = {service: INTAKE_TOPICS[service].full_name(backlog.topic_prefix) for service in MIXTURE}
     turns = list(chain.from_iterable(repeat(service, tenths) for service, tenths in MIXTURE.items()))
     Random(1).shuffle(turns)
