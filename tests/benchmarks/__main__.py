@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
+import uvloop
+
 from services.operator.output import FAILED, Failure, note, out, report
 from services.operator.surroundings import terminate_like_interrupt
 from tests.benchmarks.lab import FULL, QUICK, Lab, laboratory
@@ -43,6 +45,7 @@ def main() -> int:
     scale = FULL if options.full else QUICK
     if options.minutes is not None:
         scale = replace(scale, soak_minutes=options.minutes)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # what runs in here runs as in a service
     try:
         with terminate_like_interrupt(), laboratory(scale) as lab:
             results = found(lab, asyncio.run(_run(lab, chosen, write_docs=options.write_docs)))

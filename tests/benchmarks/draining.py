@@ -82,9 +82,9 @@ async def _missing(fleet: Fleet, observer: Connection) -> set[str]:
 
 
 async def watch(
-    connection: Connection, question: LiteralString, goal: int, require_alive: Callable[[], None]
+    connection: Connection, question: LiteralString, goal: int, require_alive: Callable[[], None], *, look: float = LOOK
 ) -> Drained:
-    """Look until the number that answers `question` has reached `goal`.
+    """Look every `look` seconds until the number that answers `question` has reached `goal`.
 
     Time runs from the first look that finds any. Raises Failure when nothing moves any more, and what `require_alive`
     raises.
@@ -103,7 +103,7 @@ async def watch(
         if now - moved > _STALLED:
             raise Failure(f"nothing has moved for {_STALLED:.0f} s", f"{settled:,} of {goal:,} are settled")
         require_alive()
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(look)
 
 
 def pids(fleet: Fleet) -> list[int]:

@@ -188,12 +188,15 @@ class Lab:
     async def process(
         self, database: Database, *words: str, environment: Mapping[str, str] | None = None
     ) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Start a process with the settings of `database`, its output on a pipe, its errors in a log; kill it after."""
+        """Start a process with the settings of `database`, its input and output on pipes, its errors in a log.
+
+        It is killed in the end.
+        """
         with (self._logs(database) / "process.log").open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
                 *words,
                 env={**os.environ, **database.environment, **(environment or {})},
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
             )

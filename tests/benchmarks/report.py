@@ -45,7 +45,7 @@ def _commit() -> str:
     """The commit of what was measured, and whether anything but pages differs from it."""
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=DOCUMENT.parent, capture_output=True, text=True, check=False)  # noqa: S603, S607
+        done = subprocess.run(["git", *words], cwd=DOCUMENT.parent, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
     head, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "--", ":/", ":!/docs")

@@ -2,10 +2,10 @@
 
 As its users write it: decode each record, gather batches, write a batch in one transaction, then commit offsets. What
 a batch leaves is what the service leaves: ledger, activities, sponsorships, signals, counters, marks. It is tuned:
-batches as large as the product's, COPY for facts, one statement for each other table, and a thread that writes a batch
-while the next one is decoded. It does not do all that the service does: positions are Kafka's, so a crash repeats
-batches, which the ledger makes harmless; and a record that is refused ends it, for dead letters would need a second
-topic.
+batches as large as the product's, COPY for facts, one statement for each other table, a thread that writes a batch
+while the next one is decoded, and garbage collected as seldom as in a service. It does not do all that the service
+does: positions are Kafka's, so a crash repeats batches, which the ledger makes harmless; and a record that is refused
+ends it, for dead letters would need a second topic.
 
 Run as `python -m tests.benchmarks.contenders.arroyo_psycopg` with the services' settings, until killed.
 """
@@ -34,6 +34,7 @@ from contracts.lead_signals import LEAD_SIGNALS
 from contracts.sponsor_activity import SponsorshipSigned
 from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.output import Failure
+from services.runtime.service import collect_seldom
 from services.runtime.settings import Settings, load_settings
 from tests.benchmarks.draining import Drained, watch
 from tests.benchmarks.lab import Database, Lab
@@ -45,6 +46,9 @@ LINGER = 0.5
 """Seconds after which a smaller batch is written."""
 
 _SETTLED: LiteralString = "SELECT count(*) FROM processed_events"
+_STORED: LiteralString = "SELECT count(*) FROM sponsor_activities"
+_LOOK = 0.5
+"""Seconds between looks, each of which counts all rows."""
 _SEARCH_PATH = "streams_g1,streams,public"
 _SIGNALS = LEAD_SIGNALS[SERVICE]
 
@@ -98,7 +102,11 @@ async def drain(lab: Lab, database: Database, service: str) -> Drained:
             if process.returncode is not None:
                 raise Failure(f"{__name__} ended by itself, exit code {process.returncode}")
 
-        return await watch(database.connection, _SETTLED, database.backlog.counts[service], require_alive)
+        records = database.backlog.counts[service]
+        drained = await watch(database.connection, _SETTLED, records, require_alive, look=_LOOK)
+    if (stored := await database.connection.fetchval(_STORED)) != records:
+        raise Failure(f"Arroyo is past {records:,} records, and has stored {stored:,} activities")
+    return drained
 
 
 def decoded(latest: datetime, message: Message[KafkaPayload]) -> Event[Any]:
@@ -210,6 +218,7 @@ class Factory(ProcessingStrategyFactory[KafkaPayload]):
 
 def main() -> None:
     """Consume sponsor-activity until killed."""
+    collect_seldom()
     settings = load_settings()
     url = settings.database_url.get_secret_value()
     configuration = build_kafka_consumer_configuration(

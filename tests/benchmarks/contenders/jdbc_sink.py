@@ -5,8 +5,8 @@ is what makes a repetition harmless; nothing is decoded, judged or counted, and 
 
 It is tuned as its manuals say: two tasks, so that both cores have work; polls and batches of BATCH records; one
 statement a batch (`unnest` in the sink; `reWriteBatchedInserts` in the driver for what the sink does not so write);
-large fetches; a connection for each task; a table that the sink need not inspect for changes. Java compiles while it
-runs, and its first seconds are slow: give it records enough.
+large fetches, of which the last is not waited for; a connection for each task; a table that the sink need not inspect
+for changes. Java compiles while it runs, and its first seconds are slow: give it records enough.
 """
 
 import asyncio
@@ -95,6 +95,7 @@ def _worker(database: Database, folder: Path) -> dict[str, str]:
         "consumer.auto.offset.reset": "earliest",
         "consumer.max.poll.records": str(BATCH),
         "consumer.fetch.min.bytes": str(256 * 1024),
+        "consumer.fetch.max.wait.ms": "20",
         "consumer.max.partition.fetch.bytes": str(4 * 1024 * 1024),
     }
 

@@ -1,19 +1,18 @@
 """The limit: the records of a service, decoded beforehand, through its own transactions; neither broker nor decoding.
 
-`python -m tests.benchmarks.contenders.limit SERVICE…` reads the topics of these services to their ends, decodes, and
-then times nothing but `Intake` and what it calls, on batches as large as they may be, in as many lanes as a service
-has. All services share the process. It prints JSON: {"records": …, "seconds": …}.
+`python -m tests.benchmarks.contenders.limit SERVICE PLACE OF` reads a share of the topic's partitions to their ends
+(`0 1` is all of them, `0 2` and `1 2` are a half each), decodes, says so, and waits for a line on its input. Then it
+does nothing but `Intake` and what that calls, on batches as large as they may be, in as many lanes as a service has.
 """
 
 import asyncio
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib import import_module
 
-import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.operator.kafka_clients import reader
@@ -27,9 +26,11 @@ from services.runtime.metrics import IntakeMetrics
 from services.runtime.records import Item, Record, RecordBatch
 from services.runtime.service import Service, Tools, collect_seldom, metrics_of
 from services.runtime.settings import Settings, load_settings
-from tests.benchmarks.draining import Drained
+from tests.benchmarks.contenders.process import run
+from tests.benchmarks.draining import SETTLED, Drained, watch
 from tests.benchmarks.lab import Database, Lab
 
+_PREPARED = b"prepared\n"
 Place = tuple[int, int]
 """Partition and offset."""
 
@@ -66,22 +67,20 @@ class Side:
             if stopped := await self.intake.process(batches):
                 raise Failure(f"partitions {sorted(stopped)} were stopped")
 
-        async def feed(lane: int) -> None:
-            for partition in sorted(self.batches):
-                if partition % self.settings.lanes == lane:
-                    for batch in self.batches[partition]:
-                        await lanes.put(batch)
+        async def feed(batches: Sequence[RecordBatch]) -> None:
+            for batch in batches:
+                await lanes.put(batch)
 
         lanes = Lanes(self.settings.lanes, self.settings.batch_records, work)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(lanes.run())
-            await asyncio.gather(*map(feed, range(self.settings.lanes)))
+            await asyncio.gather(*map(feed, self.batches.values()))
             await lanes.drain(600)
             running.cancel()
 
 
-async def prepare(service: str, settings: Settings) -> Side:
-    """Read the topic of `service` to its end, and decode its records."""
+async def prepare(service: str, settings: Settings, place: int = 0, of: int = 1) -> Side:
+    """Read every `of`th partition of the topic of `service` to its end, from `place` on, and decode its records."""
     wired: Service = import_module(f"services.{service}.app").SERVICE
     metrics = metrics_of(wired, settings)
     pool = await connect_pool(settings, service)
@@ -89,7 +88,7 @@ async def prepare(service: str, settings: Settings) -> Side:
     if wired.topic is None or parts.handler is None or not isinstance(metrics, IntakeMetrics):
         raise Failure(f"{service} consumes no topic")
     name = wired.topic.full_name(settings.topic_prefix)
-    records = await read(settings, name)
+    records = [record for record in await read(settings, name) if record.partition % of == place]
     async with pool.acquire() as connection:
         claimed = await positions.claim(connection, service, name, {r.partition: 0 for r in records})
     metrics.claimed(claimed.values(), dict)
@@ -124,27 +123,49 @@ def _batches(records: Sequence[Record], size: int) -> dict[int, list[RecordBatch
     }
 
 
-async def drain(lab: Lab, database: Database, *services: str) -> Drained:
-    """Let the topics of these services go through their transactions, in a process of its own."""
-    words = (sys.executable, "-m", __name__, *services)
-    async with lab.process(database, *words) as process:
-        told, _ = await process.communicate()
-        if process.returncode:
-            raise Failure(f"the limit of {', '.join(services)} ended with exit code {process.returncode}")
-    found = orjson.loads(told)
-    return Drained(found["records"], found["seconds"])
+async def drain(lab: Lab, database: Database, services: Sequence[str], *, processes: int = 1) -> Drained:
+    """Let the topics of these services go through their transactions, each in so many processes of its own."""
+    async with AsyncExitStack() as stack:
+        fleet = [
+            await stack.enter_async_context(
+                lab.process(database, sys.executable, "-m", __name__, service, str(place), str(processes))
+            )
+            for service in services
+            for place in range(processes)
+        ]
+
+        def require_alive() -> None:
+            if any(process.returncode for process in fleet):
+                raise Failure(f"the limit of {', '.join(services)} ended by itself")
+
+        for process in fleet:
+            if await _output(process).readline() != _PREPARED:
+                raise Failure(f"the limit of {', '.join(services)} could not be prepared")
+        for process in fleet:
+            _input(process).write(b"\n")
+        records = sum(database.backlog.counts[service] for service in services)
+        return await watch(database.connection, SETTLED, records, require_alive)
 
 
-async def main(services: Sequence[str]) -> None:
-    """Prepare, then drain all at once, and print how long that took."""
-    settings = load_settings()
-    sides = [await prepare(service, settings) for service in services]
+def _output(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
+    assert process.stdout is not None
+    return process.stdout
+
+
+def _input(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:
+    assert process.stdin is not None
+    return process.stdin
+
+
+async def main(service: str, place: str, of: str) -> None:
+    """Prepare, say so, wait, and drain."""
+    side = await prepare(service, load_settings(), int(place), int(of))
     collect_seldom()  # as a service does; and what was prepared is no garbage
-    started = time.perf_counter()
-    await asyncio.gather(*(side.drain() for side in sides))
-    told = {"records": sum(side.records for side in sides), "seconds": time.perf_counter() - started}
-    sys.stdout.write(orjson.dumps(told).decode())
+    sys.stdout.buffer.write(_PREPARED)
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.readline)
+    await side.drain()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    run(main(*sys.argv[1:]))

@@ -23,6 +23,7 @@ from services.runtime.intake import Handler, latest_acceptable_time
 from services.runtime.metrics import ServiceMetrics
 from services.runtime.service import Service, Tools
 from services.runtime.settings import load_settings
+from tests.benchmarks.contenders.process import run
 from tests.benchmarks.draining import Drained, watch
 from tests.benchmarks.lab import Database, Lab
 
@@ -125,4 +126,4 @@ async def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    run(main(sys.argv[1]))

@@ -20,7 +20,7 @@ from services.operator.kafka_clients import producer
 from services.operator.processes import INTAKE_SERVICES, SERVICES, Fleet
 from services.operator.standing import INTAKE_TOPICS
 from services.runtime.database import SEARCH_PATH
-from tests.benchmarks.checks import check
+from tests.benchmarks.checks import VIEWS, check
 from tests.benchmarks.draining import IDLE, SETTLED, watch
 from tests.benchmarks.lab import Backlog, Database, Lab, mixture
 from tests.benchmarks.meters import MEBIBYTE
@@ -102,7 +102,7 @@ async def _looking(lab: Lab, backlog: Backlog, name: str) -> AsyncIterator[tuple
         finally:
             looking.cancel()
         lab.say("checking")
-        await check(database, INTAKE_SERVICES, projected=True)
+        await check(database, INTAKE_SERVICES, projected=VIEWS)
 
 
 async def _look(database: Database, fleet: Fleet, looks: list[Look]) -> None:

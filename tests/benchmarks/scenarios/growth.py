@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from statistics import median
 from typing import LiteralString
 
+from tests.benchmarks.checks import check
 from tests.benchmarks.contenders import product
+from tests.benchmarks.contenders.product import Work
 from tests.benchmarks.lab import Backlog, Database, Lab
-from tests.benchmarks.results import Requirement, Section, Table
+from tests.benchmarks.results import Cell, Requirement, Section, Table
 from tests.benchmarks.scenarios.own_topics import SERVICE, padded, publish, usual
 from tests.benchmarks.workload import Workload
 
@@ -51,38 +53,46 @@ async def _usual_rate(lab: Lab, backlog: Backlog, name: str) -> float:
 
 async def _rate(lab: Lab, backlog: Backlog, name: str) -> float:
     async with lab.database(backlog, name) as database:
-        return await _drain(lab, database)
+        return (await _drain(lab, database)).drained.rate
 
 
-async def _drain(lab: Lab, database: Database) -> float:
-    rate = (await product.drain(lab, database, [SERVICE])).drained.rate
-    lab.say(f"{database.name}: {rate:,.0f} events/s")
-    return rate
+async def _drain(lab: Lab, database: Database, before: int = 0) -> Work:
+    work = await product.drain(lab, database, [SERVICE])
+    lab.say(f"{database.name}: {work.drained.rate:,.0f} events/s")
+    await check(database, [SERVICE], before=before)
+    return work
 
 
 async def _ledger(lab: Lab, backlog: Backlog) -> tuple[Table, list[Requirement]]:
     """Drain beside ledgers of several sizes; beside the empty one first and last, for the machine's speed drifts."""
     sizes = (1_000_000, 10_000_000) if lab.scale.full else (200_000, 1_000_000)
-    empty = [await _rate(lab, backlog, "ledger_empty")]
-    filled: dict[int, float] = {}
-    for size in sizes:
-        async with lab.database(backlog, f"ledger_{size}") as database:
-            for start in range(0, size, _AT_ONCE):
-                await database.connection.execute(_FILL, min(_AT_ONCE, size - start))
-            await database.connection.execute("VACUUM ANALYZE processed_events")
-            await database.connection.execute("CHECKPOINT")
-            filled[size] = await _drain(lab, database)
-    empty.append(await _rate(lab, backlog, "ledger_empty_again"))
-    base = median(empty)
+    empty = [await _beside_ledger(lab, backlog, 0, "first")]
+    filled = {size: await _beside_ledger(lab, backlog, size, "once") for size in sizes}
+    empty.append(await _beside_ledger(lab, backlog, 0, "last"))
+    base = median(work.drained.rate for work in empty)
+
+    def row(size: int, rate: float, *works: Work) -> list[Cell]:
+        log = median(work.spent.wal_bytes for work in works) / backlog.total
+        return [size, rate, rate / base, log]
+
     table = Table(
         f"events/s beside a ledger, {backlog.total:,} events with random ids",
-        ["#rows before", "#events/s", "#to the empty one"],
-        [[0, base, 1.0], *([size, rate, rate / base] for size, rate in filled.items())],
+        ["#rows before", "#events/s", "#to the empty one", "#WAL, bytes an event"],
+        [row(0, base, *empty), *(row(size, work.drained.rate, work) for size, work in filled.items())],
         note="after a checkpoint, so that each page touched is once written whole to the log",
     )
     largest = max(filled)
     what = f"intake beside a ledger of {largest:,} rows, to the empty one"
-    return table, [Requirement(what, round(filled[largest] / base, 2), "at least", 0.7, "×")]
+    return table, [Requirement(what, round(filled[largest].drained.rate / base, 2), "at least", 0.7, "×")]
+
+
+async def _beside_ledger(lab: Lab, backlog: Backlog, size: int, turn: str) -> Work:
+    async with lab.database(backlog, f"ledger_{size}_{turn}") as database:
+        for start in range(0, size, _AT_ONCE):
+            await database.connection.execute(_FILL, min(_AT_ONCE, size - start))
+        await database.connection.execute("VACUUM ANALYZE processed_events")
+        await database.connection.execute("CHECKPOINT")
+        return await _drain(lab, database, size)
 
 
 async def _spread(lab: Lab, backlog: Backlog, number: int) -> tuple[Table, list[Requirement]]:

@@ -67,5 +67,5 @@ async def _round(lab: Lab, backlog: Backlog, replicas: int) -> tuple[float, floa
             begun = monotonic()
             await watch(database.connection, _PROJECTED, 1, fleet.require_alive)
             seconds = monotonic() - begun
-        await check(database, INTAKE_SERVICES)
+        await check(database, INTAKE_SERVICES, projected=["lead_scores"])
     return drained.rate, leads / seconds
