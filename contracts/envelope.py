@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import blake2b, sha256
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -20,7 +21,7 @@ from contracts.topics import Topic
 MAX_VALUE_BYTES = 65_536
 MAX_TEXT = 255
 
-_NAMESPACE = UUID("6f0d7e0a-2f0e-5d0b-9a54-3f6f8f1d8c11")
+_NAMESPACE = UUID("6f0d7e0a-2f0e-5d0b-9a54-3f6f8f1d8c11").bytes
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR_MINUTE = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
@@ -28,6 +29,8 @@ RFC3339 = re.compile(
     rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HOUR_MINUTE}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-]{_HOUR_MINUTE})"
 )
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+_NO_HEADERS: Mapping[str, bytes | None] = {}
 
 _BAD_TIME = "time: must be RFC 3339 with seconds and an offset, such as 2026-10-01T09:30:00Z"
 
@@ -52,13 +55,13 @@ class Event(NamedTuple, Generic[D]):
     @property
     def name(self) -> str:
         """The type's short name: `order_completed` of `eventos.ticketing.order_completed.v1`."""
-        return self.type.split(".")[2]
+        return _short_name(self.type)
 
     @property
     def rank(self) -> bytes:
         """(time, source, id) as bytes that sort as the rank does; it settles every tie."""
         microseconds = (self.time - _BEGINNING) // _MICROSECOND
-        return microseconds.to_bytes(8, "big") + self.source.encode() + b"\0" + self.id.encode()
+        return microseconds.to_bytes(8, "big") + f"{self.source}\0{self.id}".encode()
 
     @property
     def identity(self) -> str:
@@ -104,7 +107,7 @@ def decode(
     except NotJson as error:
         return Refused(Reason.NOT_JSON, f"value: {error}")
 
-    by_name = dict(headers)
+    by_name = dict(headers) if headers else _NO_HEADERS
     binary = "ce_specversion" in by_name
     attributes: dict[str, Any]
     if binary:
@@ -113,12 +116,14 @@ def decode(
         attributes, data = document, document.get("data")
     else:
         return Refused(Reason.INVALID_ENVELOPE, "value: must be a JSON object")
-    fault = _envelope_fault(attributes, data)
+    source: Any = attributes.get("source")
+    id_: Any = attributes.get("id")
+    type_name: Any = attributes.get("type")
+    fault = _envelope_fault(attributes.get("specversion"), id_, source, type_name, data)
     time = instant(attributes.get("time"))
     if fault or time is None:
         return _refused(Reason.INVALID_ENVELOPE, fault or _BAD_TIME, attributes)
 
-    type_name = attributes["type"]
     event_type = EVENT_TYPES.get(type_name)
     if event_type is None or event_type.topic is not topic:
         why = "is not known" if event_type is None else f"belongs to the topic {event_type.topic.name}"
@@ -135,8 +140,8 @@ def decode(
         exact = parse_exactly(value)
         content = canonical([type_name, time, exact if binary else exact["data"]])
     return Event(
-        attributes["source"],
-        attributes["id"],
+        source,
+        id_,
         type_name,
         time,
         valid,
@@ -156,18 +161,23 @@ def instant(text: object) -> datetime | None:
         return None
 
 
-def _envelope_fault(attributes: Mapping[str, Any], data: object) -> str | None:
-    if attributes.get("specversion") != "1.0":
+def _envelope_fault(version: object, id_: object, source: object, type_name: object, data: object) -> str | None:
+    if version != "1.0":
         return 'specversion: must be the string "1.0"'
-    if not _is_text(attributes.get("id")):
+    if not _is_text(id_):
         return f"id: must be a string of 1 to {MAX_TEXT} characters"
-    if not _is_text(attributes.get("source")):
+    if not _is_text(source):
         return f"source: must be a string of 1 to {MAX_TEXT} characters"
-    if not isinstance(attributes.get("type"), str):
+    if not isinstance(type_name, str):
         return "type: must be a string"
     if not isinstance(data, dict):
         return "data: must be a JSON object"
     return None
+
+
+@cache
+def _short_name(type_name: str) -> str:
+    return type_name.split(".")[2]
 
 
 def _header_attributes(headers: Mapping[str, bytes | None]) -> dict[str, Any]:

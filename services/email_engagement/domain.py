@@ -21,7 +21,7 @@ AGENT_ID = "email_engagement"
 AGENT_VERSION = "rule-based-1"
 """Says that no model had a part in an activity."""
 
-_ACTIVITY_IDS = UUID("0d6f3c62-5b1e-5f0a-8c37-2a9e4f7b6d15")
+_ACTIVITY_IDS = UUID("0d6f3c62-5b1e-5f0a-8c37-2a9e4f7b6d15").bytes
 """The namespace in which a message's id names its activity."""
 
 

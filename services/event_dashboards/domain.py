@@ -84,7 +84,7 @@ class Dashboard:
     @property
     def id(self) -> str:
         """The row's id: it follows from the event's, so that a dashboard made again is the same one."""
-        return name_uuid(UUID(self.event_id), "event_dashboards")
+        return name_uuid(UUID(self.event_id).bytes, "event_dashboards")
 
 
 def has_dashboard(facts: EventFacts) -> bool:

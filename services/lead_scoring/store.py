@@ -145,7 +145,7 @@ async def insert_leads(connection: Connection, leads: Mapping[Pair, Lead]) -> se
 
     A row's id follows from its pair: one made again is the same.
     """
-    rows = [(name_uuid(UUID(pair[0]), pair[1]), *_row(pair, lead)) for pair, lead in leads.items()]
+    rows = [(name_uuid(UUID(pair[0]).bytes, pair[1]), *_row(pair, lead)) for pair, lead in leads.items()]
     return await _write(connection, QUERIES["insert_leads"], rows)
 
 

@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from uuid import UUID
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -121,7 +120,7 @@ class Relay:
                 async with asyncio.timeout(GOODBYE if _is_cancelled() else None):
                     await producer.stop()
 
-    async def round(self, connection: Connection, producer: AIOKafkaProducer, namespace: UUID) -> int:
+    async def round(self, connection: Connection, producer: AIOKafkaProducer, namespace: bytes) -> int:
         """Send the oldest rows and delete them; return how many were sent."""
         self._tools.pulse.beat("relay")
         now = time.monotonic()
@@ -147,7 +146,7 @@ class Relay:
         self._metrics.oldest.set(oldest)
 
     async def _send(
-        self, producer: AIOKafkaProducer, rows: Sequence[Row], namespace: UUID
+        self, producer: AIOKafkaProducer, rows: Sequence[Row], namespace: bytes
     ) -> AsyncIterator[Sequence[Row]]:
         """Send all rows in one transaction; where that fails, each topic in its own, so that one cannot hold up all.
 

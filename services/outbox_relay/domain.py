@@ -4,7 +4,6 @@ from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
-from uuid import UUID
 
 import orjson
 
@@ -40,7 +39,7 @@ class Outgoing(NamedTuple):
     headers: list[tuple[str, bytes | None]]
 
 
-def outgoing(row: Row, installation: UUID) -> Outgoing:
+def outgoing(row: Row, installation: bytes) -> Outgoing:
     """Make the record that `row` stands for; the same row always makes the same record, so a resend keeps its id."""
     if row.source is None:
         headers = [(name, None if value is None else b64decode(value)) for name, value in row.headers]
@@ -82,7 +81,7 @@ def _omitted(part: str, was: bytes | None) -> tuple[str, bytes]:
     return f"{_PREFIX}{part}-omitted", str(len(was or b"")).encode()
 
 
-def _cloud_event(row: Row, installation: UUID) -> bytes:
+def _cloud_event(row: Row, installation: bytes) -> bytes:
     time = row.created_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     envelope = {
         "specversion": "1.0",

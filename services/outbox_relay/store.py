@@ -20,9 +20,9 @@ async def give_up_when_silent(connection: Connection, seconds: int) -> None:
     await connection.execute(queries["give_up_when_silent"], f"{seconds}s")
 
 
-async def installation(connection: Connection) -> UUID:
-    """The namespace of this installation's derived events."""
-    return UUID(await connection.fetchval(queries["installation"]))
+async def installation(connection: Connection) -> bytes:
+    """The namespace of this installation's derived events: the 16 bytes of its UUID."""
+    return UUID(await connection.fetchval(queries["installation"])).bytes
 
 
 async def next_rows(connection: Connection, limit: int, without: Collection[str]) -> list[Row]:

@@ -54,31 +54,27 @@ async def judge(connection: Connection, service: str, items: Sequence[Item], ref
     for index, refused in (await _with_unknown_references(connection, events, references)).items():
         verdicts[index] = refused
         del events[index]
-    identities = {index: event.identity for index, event in events.items()}
-    first: dict[str, int] = {}
-    for index, identity in identities.items():
-        first.setdefault(identity, index)
-    places = {
-        identity: (items[index].record.partition, items[index].record.offset) for identity, index in first.items()
-    }
-    if not places:
+    first: dict[str, tuple[Any, ...]] = {}
+    for index, event in events.items():
+        if (identity := event.identity) not in first:
+            record = items[index].record
+            first[identity] = (
+                identity, event.source, event.id, event.content_hash, record.partition, record.offset,
+            )  # fmt: skip
+    if not first:
         return Judgement(verdicts, [])
-    staged = [
-        (identity, events[i].source, events[i].id, events[i].content_hash, *places[identity])
-        for identity, i in first.items()
-    ]
-    shipment = Shipment(connection, "batch_identity", staged)
+    shipment = Shipment(connection, "batch_identity", [*first.values()])
     (claim,) = await shipment.fetch(queries["claim_identities"], service)
     letters = [OpenLetter(*letter) for letter in claim["letters"]]
-    claimed = set(zip(claim["partitions"], claim["offsets"], strict=True))
-    if len(claimed) == len(events):
+    taken = {tuple(place) for place in claim["taken"] or ()}
+    if not taken and len(first) == len(events):
         return Judgement(verdicts, letters)
 
     applied = await _applied(shipment)
-    for index, identity in identities.items():
-        place = places[identity]
-        if index != first[identity] or place not in claimed:
-            verdicts[index] = _again(events[index], applied[place])
+    for index, event in events.items():
+        place, record = first[event.identity][-2:], items[index].record
+        if place in taken or place != (record.partition, record.offset):
+            verdicts[index] = _again(event, applied[place])
     return Judgement(verdicts, letters)
 
 
@@ -93,15 +89,15 @@ def _again(event: Event[Any], applied_hash: bytes) -> Verdict:
 async def _with_unknown_references(
     connection: Connection, events: Mapping[int, Event[Any]], references: References
 ) -> dict[int, Refused]:
-    named = {index: references(event) for index, event in events.items()}
-    sponsor_ids = {sponsor for sponsor, _ in named.values() if sponsor}
-    event_ids = {event for _, event in named.values() if event}
+    named = set(map(references, events.values()))
+    sponsor_ids = {sponsor for sponsor, _ in named if sponsor}
+    event_ids = {event for _, event in named if event}
     rows = await connection.fetch(queries["lock_references"], sorted(sponsor_ids), sorted(event_ids))
     if len(rows) == len(sponsor_ids) + len(event_ids):
         return {}
     known = {(kind, id_) for kind, id_ in rows}
     refused: dict[int, Refused] = {}
-    for index, (sponsor, event) in named.items():
+    for index, (sponsor, event) in zip(events, map(references, events.values()), strict=True):
         if sponsor and ("sponsor", sponsor) not in known:
             refused[index] = _unknown(events[index], Reason.UNKNOWN_SPONSOR, "sponsor_id", "sponsor")
         elif event and ("event", event) not in known:

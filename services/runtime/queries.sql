@@ -65,8 +65,9 @@ CREATE TEMPORARY TABLE IF NOT EXISTS :table (LIKE :shape) ON COMMIT DELETE ROWS
 DELETE FROM :table
 
 -- name: claim_identities
--- Claim the identities that are new, in key order, so that two batches never wait for each other crosswise. Beside the
--- places of their records, returns the open letters of all, save those that say with what they conflict.
+-- Claim the identities that are new, in key order, so that two batches never wait for each other crosswise. Returns the
+-- places of the records whose identities were taken (NULL where none was, and it was not worth a look which), and the
+-- open letters of all, save those that say with what they conflict.
 WITH claimed AS (
     INSERT INTO processed_events (identity, service, source, id, content_hash, partition, record_offset)
     SELECT identity, $1, source, id, content_hash, partition, record_offset
@@ -74,14 +75,18 @@ WITH claimed AS (
      ORDER BY identity
         ON CONFLICT (identity) DO NOTHING
  RETURNING partition, record_offset),
+taken AS (
+    SELECT partition, record_offset FROM :batch_identity
+    EXCEPT
+    SELECT partition, record_offset FROM claimed),
 letters AS (
     SELECT letter.id, letter.source, letter.event_identity
       FROM :batch_identity AS batch
       JOIN dead_letters AS letter ON letter.source = batch.source AND letter.event_identity = batch.id
      WHERE letter.status IN ('pending', 'requeued') AND letter.reason <> 'event_id_conflict')
-SELECT COALESCE(array_agg(partition), '{}') AS partitions, COALESCE(array_agg(record_offset), '{}') AS offsets,
+SELECT CASE WHEN (SELECT count(*) FROM claimed) < (SELECT count(*) FROM :batch_identity)
+            THEN ARRAY (SELECT (partition, record_offset) FROM taken) END AS taken,
        ARRAY (SELECT (id, source, event_identity) FROM letters) AS letters
-  FROM claimed
 
 -- name: applied_identities
 -- What stands applied under the batch's identities.

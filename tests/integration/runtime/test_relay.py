@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 import orjson
 import pytest
@@ -127,7 +126,7 @@ async def test_a_relay_that_was_frozen_before_sending_cannot_put_an_older_value_
     service, other = await connect(settings, SERVICE), await as_owner(settings.database_url.get_secret_value())
     await append(connection, "a", 1)
     async with relay(settings) as old, relay(settings) as new, producer(settings) as frozen:
-        namespace: UUID = await store.installation(service)
+        namespace: bytes = await store.installation(service)
         rows = await store.next_rows(service, 100, [])
         async with producer(settings) as kafka:
             await append(connection, "a", 2)

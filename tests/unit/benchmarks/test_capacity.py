@@ -100,7 +100,7 @@ def test_costs_come_from_the_benchmarks_results() -> None:
 
 
 def test_results_without_costs_are_refused() -> None:
-    with pytest.raises(LookupError, match="no table .*cost of"):
+    with pytest.raises(LookupError, match=r"no table .*cost of"):
         inputs_of(_results([]))
 
 

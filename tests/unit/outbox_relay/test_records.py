@@ -21,7 +21,7 @@ from services.outbox_relay.domain import (
 from tests.support.facts import NOON
 
 Headers = list[tuple[str, bytes | None]]
-INSTALLATION = UUID("6e1f1ad5-5cdd-4b0b-8c57-0c1c0f6f9d1d")
+INSTALLATION = UUID("6e1f1ad5-5cdd-4b0b-8c57-0c1c0f6f9d1d").bytes
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 EVENT = Row(
     id=7, aggregatetype="lead-scores", aggregateid="s:e", type="eventos.lead_score.changed.v1",
@@ -47,7 +47,7 @@ def test_a_derived_event_is_a_cloudevent_with_its_data_as_it_was_written() -> No
     assert (record.value or b"").endswith(b'"data":{"score":1.50}}')
     assert envelope(record) == {
         "specversion": "1.0",
-        "id": str(uuid5(INSTALLATION, "7 2026-09-01T12:00:00.000001Z")),
+        "id": str(uuid5(UUID(bytes=INSTALLATION), "7 2026-09-01T12:00:00.000001Z")),
         "source": "/eventos/lead_scoring",
         "type": "eventos.lead_score.changed.v1",
         "time": "2026-09-01T12:00:00.000001Z",
@@ -59,7 +59,7 @@ def test_a_derived_event_is_a_cloudevent_with_its_data_as_it_was_written() -> No
 
 def test_a_row_is_always_the_same_record_and_no_other_row_has_its_id() -> None:
     """Nor has a row that was given its number anew, by a database that went back."""
-    other_row, other_installation = outgoing(EVENT._replace(id=8), INSTALLATION), outgoing(EVENT, UUID(int=1))
+    other_row, other_installation = outgoing(EVENT._replace(id=8), INSTALLATION), outgoing(EVENT, UUID(int=1).bytes)
     later = outgoing(EVENT._replace(created_at=EVENT.created_at + timedelta(microseconds=1)), INSTALLATION)
 
     assert outgoing(EVENT, INSTALLATION) == outgoing(EVENT, INSTALLATION)
