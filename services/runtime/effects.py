@@ -7,6 +7,7 @@ batches, added, are the effects of both, whatever their order.
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 SignalKey = tuple[str, str | None, str, date]
 """(sponsor, event or None, signal, UTC day): the key of a lead signal."""
@@ -15,8 +16,7 @@ CounterKey = tuple[str, str, str]
 """(event, metric, label): the key of a dashboard counter, before the shard."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """One key of one view that no longer agrees with the facts.
 
     `kind` says what `key` (and `other`) identify, in the words of the projection that will take the mark.
@@ -28,8 +28,7 @@ class Mark:
     other: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(NamedTuple):
     """A derived event on its way to Kafka, as the outbox keeps it.
 
     `topic` is a registered name without prefix; `data` is the JSON of the event's data, or None for a tombstone.
