@@ -11,6 +11,9 @@ from services.runtime.sql import load_queries
 
 queries = load_queries(__package__)
 
+_OUTBOX_COLUMNS = ("source", "aggregatetype", "aggregateid", "type", "payload", "traceparent")
+"""Of a derived event: where it comes from, and the fields of `Derived`."""
+
 
 async def write_effects(connection: Connection, service: str, effects: Effects, shard: int) -> set[str]:
     """Add the contributions of `effects` in key order, mark what became stale; return the projections to wake.
@@ -52,12 +55,7 @@ def _into_own_partitions(query: str, service: str) -> str:
 async def append_outbox(connection: Connection, service: str, derived: Sequence[Derived]) -> None:
     """Append derived events to the outbox, in their order."""
     if derived:
-        await connection.execute(
-            queries["append_outbox"],
-            service,
-            [event.topic for event in derived],
-            [event.key for event in derived],
-            [event.type for event in derived],
-            [event.data for event in derived],
-            [event.traceparent for event in derived],
+        source = f"/eventos/{service}"
+        await connection.copy_records_to_table(
+            "outbox", records=[(source, *event) for event in derived], columns=_OUTBOX_COLUMNS
         )

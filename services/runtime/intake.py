@@ -189,7 +189,7 @@ class Intake:
                 verdicts = judgement.verdicts
                 tallies = self._tally(fence, fresh, verdicts)
                 applied = [verdict for verdict in verdicts if isinstance(verdict, Event)]
-                shard = min((item.record.partition for item in fresh), default=0)
+                shard = min(tally.partition for tally in tallies)
                 effects = await self._handler.apply(connection, applied, shard) if applied else Effects()
                 marked = await write_effects(connection, self._service, effects, shard)
                 letters = await dead_letters.write(
@@ -226,10 +226,10 @@ class Intake:
     def _tally(self, fence: Mapping[int, Position], fresh: Sequence[Item], verdicts: Sequence[Verdict]) -> list[Tally]:
         """Count outcomes; end the batch at the record that reaches the limit of refusals in a row, not one later."""
         tallies = positions.tally(fence, fresh, verdicts, self._settings.refused_in_row_limit)
-        over = {tally.partition: tally.limit_at for tally in tallies if tally.limit_at is not None}
-        kept = [item for item in fresh if item.record.offset <= over.get(item.record.partition, item.record.offset)]
-        if len(kept) < len(fresh):
-            raise LimitReached(kept)
+        if over := {tally.partition: tally.limit_at for tally in tallies if tally.limit_at is not None}:
+            kept = [item for item in fresh if item.record.offset <= over.get(item.record.partition, item.record.offset)]
+            if len(kept) < len(fresh):
+                raise LimitReached(kept)
         return tallies
 
 

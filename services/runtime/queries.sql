@@ -56,12 +56,10 @@ SELECT partition
 SELECT kind, id::text
   FROM lock_references($1::uuid[], $2::uuid[])
 
--- name: create_shipment
--- What is too much to go along with a statement is copied here, to be read from there by several.
-CREATE TEMPORARY TABLE IF NOT EXISTS :table (LIKE :shape) ON COMMIT DELETE ROWS
-
--- name: clear_shipment
--- A transaction may ship more than once.
+-- name: make_room
+-- What is too much to go along with a statement is copied here, to be read from there by several. A transaction may ship
+-- more than once.
+CREATE TEMPORARY TABLE IF NOT EXISTS :table (LIKE :shape) ON COMMIT DELETE ROWS;
 DELETE FROM :table
 
 -- name: claim_identities
@@ -147,14 +145,6 @@ SELECT sponsor_id, event_id, signal, day, n
   FROM :batch_signal
  ORDER BY sponsor_id, event_id, signal, day
     ON CONFLICT (sponsor_id, event_id, signal, day, service) DO UPDATE SET n = stored.n + excluded.n
-
--- name: append_outbox
--- Append derived events, in their order.
-INSERT INTO outbox (source, aggregatetype, aggregateid, type, payload, traceparent)
-SELECT '/eventos/' || $1, topic, key, type, data, traceparent
-  FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[]) WITH ORDINALITY
-    AS told (topic, key, type, data, traceparent, place)
- ORDER BY place
 
 -- name: notify
 -- Wake whoever listens on these channels.

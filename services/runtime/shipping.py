@@ -41,8 +41,7 @@ class Shipment:
         return await self._connection.fetch(_with_table(query, self._shape), *arguments)
 
     async def _copy(self) -> None:
-        await self._connection.execute(_about_table("create_shipment", self._shape))
-        await self._connection.execute(_about_table("clear_shipment", self._shape))
+        await self._connection.execute(_make_room(self._shape))
         await self._connection.copy_records_to_table(_table(self._shape), records=self._rows)
         self._copied = True
 
@@ -62,5 +61,5 @@ def _with_table(query: str, shape: str) -> str:
 
 
 @cache
-def _about_table(name: str, shape: str) -> str:
-    return queries[name].replace(":table", _table(shape)).replace(":shape", shape)
+def _make_room(shape: str) -> str:
+    return queries["make_room"].replace(":table", _table(shape)).replace(":shape", shape)

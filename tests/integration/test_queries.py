@@ -17,8 +17,7 @@ TEMPORARY_TABLES = re.compile(r"make_scratch")
 SHIPPED = re.compile(r"(?<!:):(batch_\w+|email_messages)\b")
 """What stands for rows that are shipped to a query: their shape."""
 ELSEWHERE = {
-    "create_shipment": "its table's name and shape are put in; runtime/test_shipping.py runs it",
-    "clear_shipment": "as above",
+    "make_room": "its table's name and shape are put in; runtime/test_shipping.py runs it",
     "slow_queries": "the embedded server lacks pg_stat_statements; test_database_commands.py has a stand-in",
 }
 """Queries that cannot be tried here, and why."""
