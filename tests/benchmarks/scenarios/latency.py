@@ -54,9 +54,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of a load: milliseconds to each stage, and how many processors were busy for whom."""
+    """What came of a load: milliseconds to each stage, and how many processors were busy for whom.
+
+    `late` is by how many seconds the publisher was late at most.
+    """
 
     load: Load
+    late: float
     times: Sequence[Sequence[float]]
     resting: Mapping[str, float]
     busy: Mapping[str, float]
@@ -110,7 +114,7 @@ async def _measure(lab: Lab, load: Load) -> Found:
             async with asyncio.TaskGroup() as group:
                 watching = [group.create_task(watch.look(database)), group.create_task(watch.read(consumer))]
                 lab.say(f"publishing {load.rate} events/s for {load.seconds:.0f} s")
-                await _publish(database, load, sponsors, producer, watch, fleet)
+                late = await _publish(database, load, sponsors, producer, watch, fleet)
                 await watch.finish()
                 spent, own = meter.read().since(before), process_time() - own
                 busy = {service: (now - used[service]) / spent.seconds for service, now in _by_service(fleet).items()}
@@ -123,7 +127,12 @@ async def _measure(lab: Lab, load: Load) -> Found:
         for stage in range(len(STAGES))
     ]
     return Found(
-        load, times, _processors(before.since(resting)), _processors(spent) | {"measurement": own / spent.seconds}, busy
+        load,
+        late,
+        times,
+        _processors(before.since(resting)),
+        _processors(spent) | {"measurement": own / spent.seconds},
+        busy,
     )
 
 
@@ -141,8 +150,8 @@ def _processors(spent: Reading) -> dict[str, float]:
 
 async def _publish(
     database: Database, load: Load, sponsors: Sequence[str], producer: AIOKafkaProducer, watch: Watch, fleet: Fleet
-) -> None:
-    """Publish at the rate. Raises Failure when that cannot be kept, and when a service ends."""
+) -> float:
+    """Publish at the rate; return how late the latest was. Raises Failure when that cannot be kept, and when a service ends."""
     topic = SPONSOR_ACTIVITY.full_name(database.settings.topic_prefix)
     probes = _probes(database.backlog, sponsors)
     total = round(load.rate * load.seconds)
@@ -157,7 +166,7 @@ async def _publish(
             watch.published(sponsor)
             await producer.send(topic, key=sponsor.encode(), value=value)
 
-    await at_rate(load.rate, total, send, fleet.require_alive)
+    return await at_rate(load.rate, total, send, fleet.require_alive)
 
 
 def _probes(backlog: Backlog, sponsors: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -178,7 +187,8 @@ def _table(found: Found) -> Table:
             [stage, *(round(percentile(times, percent), 1) for percent in percents), round(max(times), 1)]
             for stage, times in zip(STAGES, found.times, strict=True)
         ],
-        note=f"looks at Postgres are {1000 * LOOK:.0f} ms apart and more",
+        note=f"The view is the lead's score. Looks at Postgres are {1000 * LOOK:.0f} ms apart and more. The publisher was"
+        f" {1000 * found.late:.0f} ms late at most.",
     )
 
 

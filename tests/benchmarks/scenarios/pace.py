@@ -16,19 +16,21 @@ TICK = 0.005
 
 async def at_rate(
     rate: int, total: int, send: Callable[[int], Awaitable[None]], require_alive: Callable[[], None]
-) -> None:
-    """Send the events 0 to `total` - 1, so many a second.
+) -> float:
+    """Send the events 0 to `total` - 1, so many a second; return by how many seconds the latest was late.
 
     Raises Failure when the rate cannot be kept, and what `require_alive` raises.
     """
-    begun = monotonic()
+    begun, latest = monotonic(), 0.0
     for number in range(total):
         while begun + number / rate > monotonic():
             await asyncio.sleep(TICK)
             require_alive()
+        latest = max(latest, monotonic() - begun - number / rate)
         await send(number)
     if (took := monotonic() - begun) > 1.05 * total / rate:
         raise Failure(f"{rate} events/s could not be published: {total} took {took:.1f} s")
+    return latest
 
 
 def mixed(backlog: Backlog, total: int) -> Iterator[tuple[str, bytes, bytes]]:
