@@ -151,7 +151,10 @@ def _processors(spent: Reading) -> dict[str, float]:
 async def _publish(
     database: Database, load: Load, sponsors: Sequence[str], producer: AIOKafkaProducer, watch: Watch, fleet: Fleet
 ) -> float:
-    """Publish at the rate; return how late the latest was. Raises Failure when that cannot be kept, and when a service ends."""
+    """Publish at the rate; return by how many seconds the latest was late.
+
+    Raises Failure when the rate cannot be kept, and when a service ends.
+    """
     topic = SPONSOR_ACTIVITY.full_name(database.settings.topic_prefix)
     probes = _probes(database.backlog, sponsors)
     total = round(load.rate * load.seconds)
@@ -187,8 +190,8 @@ def _table(found: Found) -> Table:
             [stage, *(round(percentile(times, percent), 1) for percent in percents), round(max(times), 1)]
             for stage, times in zip(STAGES, found.times, strict=True)
         ],
-        note=f"The view is the lead's score. Looks at Postgres are {1000 * LOOK:.0f} ms apart and more. The publisher was"
-        f" {1000 * found.late:.0f} ms late at most.",
+        note=f"The view is the lead's score. Looks at Postgres are {1000 * LOOK:.0f} ms apart and more."
+        f" The publisher was {1000 * found.late:.0f} ms late at most.",
     )
 
 
