@@ -14,7 +14,7 @@ from services.email_engagement.domain import MessageState, fold
 from services.runtime.database import Connection, Pool, acquire
 from services.runtime.effects import Derived, Effects
 from services.runtime.intake import Handler
-from services.runtime.projection import Key, View
+from services.runtime.projection import FOR_PEOPLE, Key, View
 from services.runtime.service import Parts, Service, Tools, repeatedly
 
 MONTHS_INTERVAL = 3600.0
@@ -85,7 +85,7 @@ class EmailSubjects(View):
     """Keeps the counters of campaigns, templates and sequences, and the status of sequences."""
 
     name = "email_subjects"
-    least_rest = 0.25
+    pace = FOR_PEOPLE
 
     async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
         """Bring the subjects that are marked to what was counted; one without a row is passed over."""

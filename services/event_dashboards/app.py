@@ -17,7 +17,7 @@ from services.event_dashboards.domain import (
 )
 from services.runtime.database import Connection, acquire
 from services.runtime.effects import Derived
-from services.runtime.projection import Key
+from services.runtime.projection import FOR_PEOPLE, Key
 from services.runtime.service import Parts, Service, Tools, repeatedly
 
 Clock = Callable[[], datetime]
@@ -36,7 +36,7 @@ class Dashboards:
     """The view `dashboards`: one row for each event to which any fact belongs."""
 
     name = "dashboards"
-    least_rest = 0.25  # every event of a busy organiser is stale at any moment, and nobody reads faster
+    pace = FOR_PEOPLE  # every event of a busy organiser is stale at any moment, and nobody reads faster
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

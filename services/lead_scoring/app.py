@@ -16,7 +16,7 @@ from services.lead_scoring.fit import fit
 from services.lead_scoring.rules import Rules, load_rules
 from services.runtime.database import Connection, Fault, acquire, classify, transaction
 from services.runtime.effects import Derived
-from services.runtime.projection import Key
+from services.runtime.projection import AT_ONCE, Key
 from services.runtime.service import Parts, Service, Tools, repeatedly
 from services.runtime.settings import ConfigurationError
 from services.runtime.wake import wake
@@ -43,7 +43,7 @@ class LeadScores:
     """
 
     name = "lead_scores"
-    least_rest = 0.0
+    pace = AT_ONCE
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules

@@ -36,10 +36,10 @@ from services.runtime.wake import Bell, wake
 log = structlog.get_logger(__name__)
 queries = load_queries(__package__)
 
-LONGEST_REST = 4.0
+LONGEST_REST = 8.0
 """Seconds that a projection rests at most between two sweeps."""
-LONG_SWEEP, LONG_REST = 0.25, 4
-"""Seconds of work, twice in a row, that tell of a backlog; how many times as long it rests then."""
+LONG_SWEEP, BACKLOG_SHARE = 0.25, 0.1
+"""Seconds of work, twice in a row, that tell of a backlog; the part of the time that sweeps take at most then."""
 SILENCE = 0.5
 """Seconds without a notice that end its rest: intake has nothing more to do."""
 INDIVISIBLE = (Fault.TRANSIENT, Fault.STOP)
@@ -60,12 +60,29 @@ class Key(NamedTuple):
     other: str | None = None
 
 
+class Pace(NamedTuple):
+    """How a view shares the machine: the least seconds between two sweeps, and the most of the time that they take."""
+
+    least_rest: float
+    share: float
+
+    def rest(self, worked: float) -> float:
+        """Seconds to rest after a sweep of so many; in a backlog, the more marks collapse into one computation."""
+        share = self.share if worked < LONG_SWEEP else min(self.share, BACKLOG_SHARE)
+        return max(self.least_rest, min(LONGEST_REST, worked * (1 / share - 1)))
+
+
+AT_ONCE = Pace(0.0, 0.5)
+"""Of what others wait for."""
+FOR_PEOPLE = Pace(0.25, 0.1)
+"""Of what much moves, and only people look at."""
+
+
 class View(Protocol):
     """What a service brings: how stale keys become right."""
 
     name: str
-    least_rest: float
-    """Seconds between two sweeps at least: a fraction of a second where much moves what only people look at."""
+    pace: Pace
 
     async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
         """Bring the rows of `keys` up to date with the facts, and return what to tell.
@@ -108,9 +125,8 @@ class Projection:
             before = took
 
     async def _rest(self, bell: Bell, worked: float) -> None:
-        """Rest for as long as it `worked`, longer in a backlog, and no longer once no more marks come."""
-        rest = min(LONGEST_REST, worked if worked < LONG_SWEEP else LONG_REST * worked)
-        until = time.monotonic() + max(self._view.least_rest, rest)
+        """Rest as is due after so many seconds of work, and no longer once no more marks come."""
+        until = time.monotonic() + self._view.pace.rest(worked)
         while (left := until - time.monotonic()) > 0 and await bell.wait(min(left, SILENCE)):
             pass
 

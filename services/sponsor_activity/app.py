@@ -8,7 +8,7 @@ from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime.database import Connection, Pool
 from services.runtime.effects import Derived, Effects
 from services.runtime.intake import Handler
-from services.runtime.projection import Key, View
+from services.runtime.projection import FOR_PEOPLE, Key, View
 from services.runtime.service import Parts, Service, Tools
 from services.sponsor_activity import store
 from services.sponsor_activity.domain import fold
@@ -39,7 +39,7 @@ class ProposalViews(View):
     """Keeps `sponsor_proposals.total_views` at what was counted, also before the proposal had a row."""
 
     name = "proposal_views"
-    least_rest = 0.25
+    pace = FOR_PEOPLE
 
     async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
         """Write the totals of the proposals that are marked; nothing is told to anyone."""

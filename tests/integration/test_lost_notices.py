@@ -10,7 +10,7 @@ from services.runtime.database import Connection, connect_pool
 from services.runtime.effects import Derived
 from services.runtime.health import Pulse
 from services.runtime.metrics import ServiceMetrics
-from services.runtime.projection import Key, Projection
+from services.runtime.projection import AT_ONCE, Key, Projection
 from services.runtime.settings import Settings
 from services.runtime.wake import Bell, marks_channel
 from tests.support.crm import add_sponsor
@@ -23,7 +23,7 @@ class Noting:
     """A view that only notes which keys are stale."""
 
     name = "lead_scores"
-    least_rest = 0.0
+    pace = AT_ONCE
 
     def __init__(self) -> None:
         self.found: asyncio.Queue[str] = asyncio.Queue()

@@ -13,7 +13,7 @@ from services.runtime.database import Connection, connect_pool
 from services.runtime.effects import Derived, Effects, Mark
 from services.runtime.health import Pulse
 from services.runtime.metrics import ServiceMetrics
-from services.runtime.projection import Key, Projection
+from services.runtime.projection import AT_ONCE, Key, Pace, Projection
 from services.runtime.settings import Settings
 from services.sponsor_activity.app import ProposalViews
 
@@ -26,7 +26,7 @@ class Scripted:
     """A view that keeps what it is given, and fails on some keys."""
 
     name: str = VIEW
-    least_rest: float = 0.0
+    pace: Pace = AT_ONCE
     failing: set[str] = field(default_factory=set)
     error: Exception = field(default_factory=ZeroDivisionError)
     rounds: list[list[str]] = field(default_factory=list)
