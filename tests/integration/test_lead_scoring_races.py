@@ -117,6 +117,41 @@ async def test_a_pair_whose_first_count_commits_after_the_events_mark_was_taken_
     assert (await leads(connection))[sponsor, event]["why"]["fit"] == 52
 
 
+@pytest.mark.usefixtures("today")
+async def test_a_sponsor_whose_row_the_crm_holds_for_long_holds_up_no_other_and_is_not_forgotten(
+    connection: Connection, other: Connection
+) -> None:
+    (held, event), free = await new_pair(connection), await add_sponsor(connection)
+    for sponsor in (held, free):
+        await count(connection, sponsor, event, "email_replied")
+
+    async with other.transaction():
+        await other.execute("UPDATE sponsors SET company_name = 'Held' WHERE id = $1", held)
+        await project(connection, *await take_marks(connection))
+        assert (await leads(connection)).keys() == {(held, event), (free, event)}
+        assert await engagement_of(connection, held) == 0 < await engagement_of(connection, free)
+
+    await drain(connection)
+    assert await engagement_of(connection, held) == await engagement_of(connection, free)
+
+
+@pytest.mark.usefixtures("today")
+async def test_a_sponsor_whose_row_the_crm_holds_for_a_moment_is_waited_for(
+    connection: Connection, other: Connection, third: Connection
+) -> None:
+    sponsor, event = await new_pair(connection)
+    await count(connection, sponsor, event, "email_replied")
+    keys = await take_marks(connection)
+
+    async with other.transaction():
+        await other.execute("UPDATE sponsors SET company_name = 'Held' WHERE id = $1", sponsor)
+        waiting = await start(third, connection, project(connection, *keys))
+    await waiting
+
+    assert await engagement_of(connection, sponsor) > 0
+    assert await marked(connection) == []
+
+
 async def marked(connection: Connection) -> list[tuple[str, str, int]]:
     """The marks of the view as (kind, key, priority), taken."""
     rows = await connection.fetch(
