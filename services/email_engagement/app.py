@@ -10,10 +10,11 @@ from contracts.envelope import Event
 from contracts.topics import EMAIL_ENGAGEMENT
 from services.email_engagement import store
 from services.email_engagement.changes import Change, outcome
-from services.email_engagement.domain import MessageState, fold
+from services.email_engagement.domain import Activity, MessageState, fold
 from services.runtime.database import Connection, Pool, acquire
 from services.runtime.effects import Derived, Effects
 from services.runtime.intake import Handler
+from services.runtime.ledger import lock_references
 from services.runtime.projection import FOR_PEOPLE, Key, View
 from services.runtime.service import Parts, Service, Tools, repeatedly
 
@@ -62,11 +63,31 @@ class EmailEngagement(Handler):
         await store.update_messages(connection, [new for old, new, _ in changes if old])
 
         total = outcome(changes)
+        activities = await self._with_references(connection, total.activities, events)
         await store.add_subject_counts(connection, total.subjects, shard)
         await store.delete_activities(connection, total.obsolete)
-        written = await store.write_activities(connection, total.activities)
-        total.effects.derived += [news for id_, news in total.news.items() if id_ in written]
+        await store.write_activities(connection, activities)
+        total.effects.derived += [total.news[each.id] for each in activities if each.id in total.news]
         return total.effects
+
+    async def _with_references(
+        self, connection: Connection, activities: Sequence[Activity], events: Sequence[Event[Any]]
+    ) -> Sequence[Activity]:
+        """Leave out the activities whose sponsor or event was deleted; those of the others are locked.
+
+        Intake has locked what `events` name, but a message may have others from older facts.
+        """
+        named = [self.references(event) for event in events]
+        sponsor_ids = {each.sponsor_id for each in activities} - {sponsor for sponsor, _ in named}
+        event_ids = {each.event_id for each in activities if each.event_id} - {event for _, event in named}
+        missing = await lock_references(connection, sponsor_ids, event_ids)
+        if not missing:
+            return activities
+        return [
+            each
+            for each in activities
+            if ("sponsor", each.sponsor_id) not in missing and ("event", each.event_id) not in missing
+        ]
 
 
 def _trace_of(facts: Sequence[Event[Any]]) -> str | None:

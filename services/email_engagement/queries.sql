@@ -52,21 +52,16 @@ USING unnest($1::uuid[], $2::timestamptz[]) AS obsolete (id, created_at)
 WHERE activity.id = obsolete.id AND activity.created_at = obsolete.created_at
 
 -- name: write_activities
--- Insert activities or update them in place. Intake has checked the sponsor and event that a fact names, but the
--- message may have others from older facts; where they were deleted since, the activity went with them. Says which
--- activities it wrote.
-INSERT INTO agent_sales_activities AS stored (
+-- Insert activities or update them in place. Their sponsors and events are locked: no foreign key looks for them.
+INSERT INTO agent_sales_activities (
     id, created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
     input_data, output_data, status, required_human_review, escalation_reason
 )
 SELECT
-    activity.id, activity.created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
-    input_data, output_data, activity.status, required_human_review, escalation_reason
-FROM :batch_activity AS activity
-JOIN sponsors ON sponsors.id = activity.sponsor_id
-LEFT JOIN events ON events.id = activity.event_id
-WHERE events.id IS NOT DISTINCT FROM activity.event_id
-ORDER BY activity.id
+    id, created_at, message_id, agent_id, agent_version, activity_type, event_id, sponsor_id,
+    input_data, output_data, status, required_human_review, escalation_reason
+FROM :batch_activity
+ORDER BY id
 ON CONFLICT (id, created_at) DO UPDATE SET
     activity_type = excluded.activity_type,
     event_id = excluded.event_id,
@@ -76,7 +71,6 @@ ON CONFLICT (id, created_at) DO UPDATE SET
     status = excluded.status,
     required_human_review = excluded.required_human_review,
     escalation_reason = excluded.escalation_reason
-RETURNING stored.id::text
 
 -- name: ensure_month
 -- Make the partition of agent_sales_activities for one month, unless it is there.

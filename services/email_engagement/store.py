@@ -66,12 +66,10 @@ async def delete_activities(connection: Connection, keys: Sequence[tuple[str, da
         await connection.execute(QUERIES["delete_activities"], *zip(*keys, strict=True))
 
 
-async def write_activities(connection: Connection, activities: Sequence[Activity]) -> set[str]:
-    """Insert activities, or bring those that are there to what they are now; return the ids of those written."""
-    if not activities:
-        return set()
-    rows = await Shipment(connection, "batch_activity", activities).fetch(QUERIES["write_activities"])
-    return {row[0] for row in rows}
+async def write_activities(connection: Connection, activities: Sequence[Activity]) -> None:
+    """Insert activities, whose sponsors and events are locked, or bring those that are there to what they are now."""
+    if activities:
+        await Shipment(connection, "batch_activity", activities).fetch(QUERIES["write_activities"])
 
 
 async def ensure_month(connection: Connection, month: date) -> None:

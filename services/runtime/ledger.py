@@ -3,7 +3,7 @@
 Judging a batch gives each record its verdict: an event to apply, a duplicate, or a refusal.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -78,6 +78,20 @@ async def judge(connection: Connection, service: str, items: Sequence[Item], ref
     return Judgement(verdicts, letters)
 
 
+async def lock_references(connection: Connection, sponsor_ids: Set[str], event_ids: Set[str]) -> set[tuple[str, str]]:
+    """Keep these sponsors and events from being deleted until the transaction ends.
+
+    Returns those that are not there, as ("sponsor" or "event", id).
+    """
+    if not sponsor_ids and not event_ids:
+        return set()
+    rows = await connection.fetch(queries["lock_references"], sorted(sponsor_ids), sorted(event_ids))
+    if len(rows) == len(sponsor_ids) + len(event_ids):
+        return set()
+    wanted = {("sponsor", id_) for id_ in sponsor_ids} | {("event", id_) for id_ in event_ids}
+    return wanted - {(kind, id_) for kind, id_ in rows}
+
+
 def _again(event: Event[Any], applied_hash: bytes) -> Verdict:
     """The verdict on an event whose identity was applied, with the content of that hash."""
     if event.content_hash == applied_hash:
@@ -90,17 +104,16 @@ async def _with_unknown_references(
     connection: Connection, events: Mapping[int, Event[Any]], references: References
 ) -> dict[int, Refused]:
     named = set(map(references, events.values()))
-    sponsor_ids = {sponsor for sponsor, _ in named if sponsor}
-    event_ids = {event for _, event in named if event}
-    rows = await connection.fetch(queries["lock_references"], sorted(sponsor_ids), sorted(event_ids))
-    if len(rows) == len(sponsor_ids) + len(event_ids):
+    missing = await lock_references(
+        connection, {sponsor for sponsor, _ in named if sponsor}, {event for _, event in named if event}
+    )
+    if not missing:
         return {}
-    known = {(kind, id_) for kind, id_ in rows}
     refused: dict[int, Refused] = {}
     for index, (sponsor, event) in zip(events, map(references, events.values()), strict=True):
-        if sponsor and ("sponsor", sponsor) not in known:
+        if ("sponsor", sponsor) in missing:
             refused[index] = _unknown(events[index], Reason.UNKNOWN_SPONSOR, "sponsor_id", "sponsor")
-        elif event and ("event", event) not in known:
+        elif ("event", event) in missing:
             refused[index] = _unknown(events[index], Reason.UNKNOWN_EVENT, "event_id", "event")
     return refused
 

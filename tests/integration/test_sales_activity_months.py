@@ -12,7 +12,7 @@ from services.email_engagement import store
 from services.email_engagement.app import EmailEngagement
 from services.runtime.database import Connection
 from tests.support.as_service import connected
-from tests.support.crm import add_sponsor
+from tests.support.crm import add_event, add_sponsor
 from tests.support.facts import NOON
 from tests.support.intakes import bench
 from tests.support.records import batch, event
@@ -130,6 +130,25 @@ class TestRetention:
         assert await connection.fetchval("SELECT count(*) FROM agent_sales_activities") == 1
         assert await connection.fetchval(f'SELECT count(*) FROM eventos_archive."{name}"') == 2  # noqa: S608
         assert await detach(connection, kept) == []
+
+    @pytest.mark.parametrize("table", ["sponsors", "events"])
+    async def test_what_is_in_the_archive_goes_with_its_sponsor_or_event_all_the_same(
+        self, connection: Connection, table: str
+    ) -> None:
+        old, sponsor, event_id = years_ago(4), await add_sponsor(connection), await add_event(connection)
+        await connection.execute("SELECT ensure_sales_activity_months($1, $1)", old)
+        await add_rows(connection, old, old)
+        await connection.execute(
+            "UPDATE agent_sales_activities SET sponsor_id = $1, event_id = $2"
+            " WHERE id = (SELECT id FROM agent_sales_activities LIMIT 1)",
+            sponsor,
+            event_id,
+        )
+        (name,) = await detach(connection, years_ago(3))
+
+        await connection.execute(f"DELETE FROM {table}")  # noqa: S608
+
+        assert await connection.fetchval(f'SELECT count(*) FROM eventos_archive."{name}"') == 1  # noqa: S608
 
     async def test_a_row_that_comes_for_a_detached_month_lands_all_the_same(self, connection: Connection) -> None:
         old = years_ago(4)

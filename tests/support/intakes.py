@@ -99,15 +99,17 @@ class Choking(SponsorActivity):
         return effects
 
 
-class Held(SponsorActivity):
-    """The real handler, holding its first transaction open, everything written, until it may go on."""
+class Held:
+    """A real handler, holding its first transaction open, everything written, until it may go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, handler: Handler | None = None) -> None:
+        self._handler = handler or SponsorActivity()
+        self.references, self.prepare = self._handler.references, self._handler.prepare
         self.reached, self.go = asyncio.Event(), asyncio.Event()
 
     async def apply(self, connection: Connection, events: Sequence[Event[Any]], shard: int) -> Effects:
         """Apply, tell, and wait."""
-        effects = await super().apply(connection, events, shard)
+        effects = await self._handler.apply(connection, events, shard)
         self.reached.set()
         await self.go.wait()
         return effects
