@@ -34,8 +34,8 @@ class EmailEngagement(Handler):
 
     async def prepare(self, pool: Pool, events: Sequence[Event[Any]]) -> None:
         """Make the partitions of the months in which e-mails of the batch were sent."""
-        sent_in = {event.time.date().replace(day=1) for event in events if event.name == "sent"}
-        if missing := sorted(sent_in - self._months):
+        days = {event.time.date() for event in events if event.name == "sent"}
+        if missing := sorted({day.replace(day=1) for day in days} - self._months):
             async with acquire(pool) as connection:
                 for month in missing:
                     await store.ensure_month(connection, month)

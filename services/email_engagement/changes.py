@@ -10,9 +10,7 @@ import orjson
 
 from contracts.derived import AgentActivityRecorded
 from services.email_engagement.domain import (
-    NOTHING,
     Activity,
-    Contributions,
     MessageState,
     SubjectKey,
     activity,
@@ -22,6 +20,8 @@ from services.email_engagement.domain import (
 )
 from services.runtime.effects import Derived, Effects, Mark
 
+_TOPIC, _TYPE = AgentActivityRecorded.TOPIC.name, AgentActivityRecorded.TYPE
+
 
 class Change(NamedTuple):
     """A message's state before, if it was known, and after; and the trace context that the change belongs to."""
@@ -29,6 +29,10 @@ class Change(NamedTuple):
     old: MessageState | None
     new: MessageState
     traceparent: str | None = None
+
+
+Keys = tuple[list[Any], list[Any], list[Any]]
+"""Of signals, counters and subjects, as Contributions has them; a key once for each message."""
 
 
 @dataclass(slots=True)
@@ -49,26 +53,32 @@ class Outcome:
 def outcome(changes: Iterable[Change]) -> Outcome:
     """Add up what `changes` do."""
     total = Outcome()
+    gained: Keys = ([], [], [])
+    lost: Keys = ([], [], [])
     for old, new, traceparent in changes:
-        _move_counts(total, contributions(old) if old else NOTHING, contributions(new))
+        _move_counts(gained, lost, old, new)
         _move_gate(total, refusing_sponsor(old) if old else None, refusing_sponsor(new))
         _move_activity(total, old, new, traceparent)
+    tallies: tuple[Counter[Any], ...] = (total.effects.signals, total.effects.counters, total.subjects)
+    for tally, more, less in zip(tallies, gained, lost, strict=True):
+        tally.update(more)
+        tally.subtract(less)
     moved = {(subject, key) for (subject, key, _), n in total.subjects.items() if n}
     total.effects.marks |= {Mark("email_subjects", subject, key) for subject, key in moved}
     return total
 
 
-def _move_counts(total: Outcome, old: Contributions, new: Contributions) -> None:
-    moves: tuple[tuple[Counter[Any], set[Any], set[Any]], ...] = (
-        (total.effects.signals, old.signals, new.signals),
-        (total.effects.counters, old.counters, new.counters),
-        (total.subjects, old.subjects, new.subjects),
-    )
-    for tally, before, after in moves:
-        for key in after - before:
-            tally[key] += 1
-        for key in before - after:
-            tally[key] -= 1
+def _move_counts(gained: Keys, lost: Keys, old: MessageState | None, new: MessageState) -> None:
+    """Note the counts that the message has come to stand in, and those that it has left."""
+    after: tuple[set[Any], ...] = contributions(new)
+    if old is None:
+        for more, now in zip(gained, after, strict=True):
+            more += now
+        return
+    before: tuple[set[Any], ...] = contributions(old)
+    for more, less, then, now in zip(gained, lost, before, after, strict=True):
+        more += now - then
+        less += then - now
 
 
 def _move_gate(total: Outcome, old: str | None, new: str | None) -> None:
@@ -107,9 +117,9 @@ def _recorded(activity: Activity, previous_status: str | None, traceparent: str 
         "created_at": activity.created_at,
     }
     return Derived(
-        topic=AgentActivityRecorded.TOPIC.name,
+        topic=_TOPIC,
         key=activity.event_id or activity.sponsor_id,
-        type=AgentActivityRecorded.TYPE,
+        type=_TYPE,
         data=orjson.dumps(data, option=orjson.OPT_UTC_Z),
         traceparent=traceparent,
     )

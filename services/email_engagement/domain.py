@@ -5,7 +5,7 @@ time, the value of least rank of each attribute. So order, grouping, repetition 
 adds to the world is a function of its state; when the state moves, all of that moves with it, by new − old.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -57,8 +57,12 @@ class MessageState(NamedTuple):
 
 _AT = {name: at for at, name in enumerate(MessageState._fields)}
 _ATTRIBUTES = tuple((at, name) for name, at in _AT.items() if name.endswith("_id") and name != "message_id")
-_TIMES = tuple(name for name in _AT if name.endswith("_at"))
-_FIRST_TIME = _AT[_TIMES[0]]
+_TIMES = tuple((at, name) for name, at in _AT.items() if name.endswith("_at"))
+
+_TOLD_BY = {name.removesuffix("_at"): (at,) for at, name in _TIMES}
+"""The times that facts tell of, by their names, but for those of machines and hard bounces."""
+_OPENED_BY_MACHINE = (_AT["machine_opened_at"],)
+_BOUNCED_HARD = (_AT["bounced_at"], _AT["hard_bounced_at"])
 
 _COUNTED_AS = {
     "sent_at": ("sent", None),
@@ -73,35 +77,34 @@ _COUNTED_AS = {
     "unsubscribed_at": ("unsubscribed", "email_unsubscribed"),
 }
 """The dashboard counter and the lead signal that each time stands for."""
-_METRICS_AND_SIGNALS = tuple(_COUNTED_AS[name] for name in _TIMES)
+_COUNTED_AT = tuple((at, *_COUNTED_AS[name]) for at, name in _TIMES)
 
 
 def fold(state: MessageState, facts: Iterable[Event[Any]]) -> MessageState:
     """Join `state` with facts of its message: in any order and however often, the result is the same."""
     fields: list[Any] = list(state)
     for fact in facts:
-        for at in _times_told(fact):
-            if fields[at] is None or fact.time < fields[at]:
-                fields[at] = fact.time
-        data, rank = vars(fact.data), fact.rank
+        time, rank, data = fact.time, fact.rank, vars(fact.data)
+        for at in _times_told(fact.name, data):
+            if fields[at] is None or time < fields[at]:
+                fields[at] = time
         for at, name in _ATTRIBUTES:
             value = data[name]
             if value is not None and (fields[at] is None or rank < fields[at + 1]):
-                fields[at : at + 2] = value, rank
+                fields[at], fields[at + 1] = value, rank
     return MessageState._make(fields)
 
 
-def _times_told(fact: Event[Any]) -> tuple[int, ...]:
+def _times_told(name: str, data: Mapping[str, Any]) -> tuple[int, ...]:
     """Which times a fact tells of; a machine's click none: it is only kept."""
-    match fact.name:
-        case "opened" if fact.data.machine:
-            return (_AT["machine_opened_at"],)
-        case "clicked" if fact.data.machine:
+    match name:
+        case "opened" if data["machine"]:
+            return _OPENED_BY_MACHINE
+        case "clicked" if data["machine"]:
             return ()
-        case "bounced" if fact.data.bounce_kind == "hard":
-            return _AT["bounced_at"], _AT["hard_bounced_at"]
-        case name:
-            return (_AT[f"{name}_at"],)
+        case "bounced" if data["bounce_kind"] == "hard":
+            return _BOUNCED_HARD
+    return _TOLD_BY[name]
 
 
 class Contributions(NamedTuple):
@@ -112,37 +115,41 @@ class Contributions(NamedTuple):
     subjects: set[SubjectKey]
 
 
-NOTHING = Contributions(set(), set(), set())
-"""What a message contributes before anything is known of it."""
-
-
 def contributions(state: MessageState) -> Contributions:
     """Say where a message counts: in its sponsor's signals, on its event's dashboard, for its subjects."""
     sponsor, event = state.sponsor_id, state.event_id
     signals: set[SignalKey] = set()
     counters: set[CounterKey] = set()
-    times: tuple[Any, ...] = state[_FIRST_TIME:]
-    for (metric, signal), time in zip(_METRICS_AND_SIGNALS, times, strict=True):
-        if time and sponsor and signal:
+    fields: tuple[Any, ...] = state
+    for at, metric, signal in _COUNTED_AT:
+        time = fields[at]
+        if time is None:
+            continue
+        if sponsor and signal:
             signals.add((sponsor, event, signal, time.date()))
-        if time and event and metric:
+        if event and metric:
             counters.add((event, metric, ""))
-    return Contributions(signals, counters, set(_subjects(state)))
+    return Contributions(signals, counters, _subjects(state))
 
 
-def _subjects(state: MessageState) -> Iterator[SubjectKey]:
-    if state.campaign_id and state.sent_at:
-        yield "campaign", state.campaign_id, "sent"
-    if state.template_id and state.sent_at:
-        yield "template", state.template_id, "sent"
-    if state.template_id and state.opened_at:
-        yield "template", state.template_id, "opened"
-    if state.sequence_id and state.sent_at:
-        yield "sequence", state.sequence_id, "sent"
-    if state.sequence_id and state.replied_at:
-        yield "sequence", state.sequence_id, "replied"
-    if state.sequence_id and (state.hard_bounced_at or state.complained_at or state.unsubscribed_at):
-        yield "sequence", state.sequence_id, "stopped"
+def _subjects(state: MessageState) -> set[SubjectKey]:
+    subjects: set[SubjectKey] = set()
+    sent = state.sent_at
+    if (campaign := state.campaign_id) and sent:
+        subjects.add(("campaign", campaign, "sent"))
+    if template := state.template_id:
+        if sent:
+            subjects.add(("template", template, "sent"))
+        if state.opened_at:
+            subjects.add(("template", template, "opened"))
+    if sequence := state.sequence_id:
+        if sent:
+            subjects.add(("sequence", sequence, "sent"))
+        if state.replied_at:
+            subjects.add(("sequence", sequence, "replied"))
+        if state.hard_bounced_at or state.complained_at or state.unsubscribed_at:
+            subjects.add(("sequence", sequence, "stopped"))
+    return subjects
 
 
 def refusing_sponsor(state: MessageState) -> str | None:
@@ -189,7 +196,7 @@ def activity(state: MessageState) -> Activity | None:
             "template_id": state.template_id,
             "sequence_id": state.sequence_id,
         },
-        output_data={name: time for name, time in zip(_TIMES, state[_FIRST_TIME:], strict=True) if time},
+        output_data={name: state[at] for at, name in _TIMES if state[at]},
         status=status,
         required_human_review=escalated,
         escalation_reason="sponsor_replied" if escalated else None,

@@ -13,21 +13,15 @@ from typing import Any, NamedTuple
 from contracts.envelope import Event
 from contracts.lead_signals import LEAD_SIGNALS
 from contracts.sponsor_activity import SponsorActivity, SponsorshipSigned
-from services.runtime.effects import Effects, Mark
+from services.runtime.effects import CounterKey, Effects, Mark, SignalKey
 
 SIGNALS = LEAD_SIGNALS["sponsor_activity"]
 
+Activity = tuple[str, str, str, str | None, str | None, dict[str, Any], datetime]
+"""A row of sponsor_activities, in the order of ACTIVITY_COLUMNS; a plain tuple, as one is made of every event."""
 
-class Activity(NamedTuple):
-    """A row of sponsor_activities; `created_at` is the time of the event."""
-
-    id: str
-    sponsor_id: str
-    activity_type: str
-    event_id: str | None
-    proposal_id: str | None
-    metadata: dict[str, Any]
-    created_at: datetime
+ACTIVITY_COLUMNS = ("id", "sponsor_id", "activity_type", "event_id", "proposal_id", "metadata", "created_at")
+"""`created_at` is the time of the event."""
 
 
 class Sponsorship(NamedTuple):
@@ -56,28 +50,27 @@ class Outcome:
 def fold(events: Iterable[Event[SponsorActivity]]) -> Outcome:
     """Return what the events leave behind, each counted once, in whatever order they come."""
     outcome = Outcome()
-    effects = outcome.effects
+    signals: list[SignalKey] = []
+    counters: list[CounterKey] = []
+    views: list[str] = []
     for event in events:
-        data, name = event.data, event.name
-        outcome.activities.append(_activity(event, name))
+        data, name, time = event.data, event.name, event.time
+        sponsor_id, event_id, proposal_id = data.sponsor_id, data.event_id, data.proposal_id
+        outcome.activities.append((event.uuid(), sponsor_id, name, event_id, proposal_id, data.metadata or {}, time))
         if name in SIGNALS:
-            effects.signals[data.sponsor_id, data.event_id, name, event.time.date()] += 1
-        if data.event_id is not None:
-            effects.counters[data.event_id, "activities", name] += 1
-        if name == "proposal_viewed" and data.proposal_id is not None:
+            signals.append((sponsor_id, event_id, name, time.date()))
+        if event_id is not None:
+            counters.append((event_id, "activities", name))
+        if name == "proposal_viewed" and proposal_id is not None:
             # Counted for a proposal that nobody knows yet too: the view shows it once the row appears.
-            outcome.proposal_views[data.proposal_id] += 1
-            effects.marks.add(Mark("proposal_views", "proposal", data.proposal_id))
-        if isinstance(data, SponsorshipSigned):
+            views.append(proposal_id)
+        if type(data) is SponsorshipSigned:
             outcome.sponsorships.append(_sponsorship(event, data))
+    outcome.effects.signals.update(signals)
+    outcome.effects.counters.update(counters)
+    outcome.proposal_views.update(views)
+    outcome.effects.marks.update(Mark("proposal_views", "proposal", viewed) for viewed in outcome.proposal_views)
     return outcome
-
-
-def _activity(event: Event[SponsorActivity], name: str) -> Activity:
-    data = event.data
-    return Activity(
-        event.uuid(), data.sponsor_id, name, data.event_id, data.proposal_id, data.metadata or {}, event.time
-    )
 
 
 def _sponsorship(event: Event[SponsorActivity], data: SponsorshipSigned) -> Sponsorship:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from services.runtime.database import Connection
 from services.runtime.sql import load_queries
-from services.sponsor_activity.domain import Activity, Sponsorship
+from services.sponsor_activity.domain import ACTIVITY_COLUMNS, Activity, Sponsorship
 
 QUERIES = load_queries(__package__)
 
 
 async def insert_activities(connection: Connection, activities: Sequence[Activity]) -> None:
     """Keep the activities; they are new, as the ledger says."""
-    await connection.copy_records_to_table("sponsor_activities", records=activities, columns=Activity._fields)
+    await connection.copy_records_to_table("sponsor_activities", records=activities, columns=ACTIVITY_COLUMNS)
 
 
 async def insert_sponsorships(connection: Connection, sponsorships: Sequence[Sponsorship]) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 
 from services.runtime.database import Connection
 from services.runtime.sql import load_queries
-from services.ticket_sales.domain import Completion, Dispute, Fact, OrderKey, OrderState, Refunded
+from services.ticket_sales.domain import FACT_COLUMNS, Completion, Dispute, OrderKey, OrderState, Refunded
 
 QUERIES = load_queries(__package__)
 
 
-async def insert_facts(connection: Connection, facts: Sequence[Fact]) -> None:
-    """Keep the facts; they are new, as the ledger says."""
-    await connection.copy_records_to_table("ticket_events", records=facts, columns=Fact._fields)
+async def insert_facts(connection: Connection, facts: Sequence[tuple[Any, ...]]) -> None:
+    """Keep the facts, rows by FACT_COLUMNS; they are new, as the ledger says."""
+    await connection.copy_records_to_table("ticket_events", records=facts, columns=FACT_COLUMNS)
 
 
 async def lock_orders(connection: Connection, keys: Sequence[OrderKey]) -> dict[OrderKey, OrderState]:

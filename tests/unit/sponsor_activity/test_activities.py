@@ -11,7 +11,7 @@ from contracts.envelope import Event
 from contracts.lead_signals import LEAD_SIGNALS
 from services.runtime.effects import Mark
 from services.sponsor_activity.app import SponsorActivity
-from services.sponsor_activity.domain import Activity, fold
+from services.sponsor_activity.domain import ACTIVITY_COLUMNS, fold
 from tests.support.facts import NOON, activity
 
 GALA = "35bf992d-c9e9-4616-a12e-7696a6cecc1b"
@@ -39,27 +39,39 @@ def of(name: str, **more: Any) -> Event[Any]:
     return activity(name, **{"sponsor_id": SPONSOR, "event_id": GALA, **signed, **more})
 
 
+def rows_of(*events: Event[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(ACTIVITY_COLUMNS, row, strict=True)) for row in fold(events).activities]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_activity_leaves_one_row_with_its_own_time(name: str) -> None:
     event = of(name, proposal_id=PROPOSAL, metadata={"page": 3}, minute=0)
 
-    assert fold([event]).activities == [
-        Activity(event.uuid(), SPONSOR, name, GALA, PROPOSAL, {"page": 3}, NOON),
+    assert rows_of(event) == [
+        {
+            "id": event.uuid(),
+            "sponsor_id": SPONSOR,
+            "activity_type": name,
+            "event_id": GALA,
+            "proposal_id": PROPOSAL,
+            "metadata": {"page": 3},
+            "created_at": NOON,
+        }
     ]
 
 
 def test_the_id_of_a_row_follows_from_the_identity_of_its_event() -> None:
     first, same, other = (of("note_added", id=id) for id in ("1", "1", "2"))
-    ids = [row.id for row in fold([first, same, other]).activities]
+    ids = [row["id"] for row in rows_of(first, same, other)]
 
     assert ids[0] == ids[1] != ids[2]
     assert UUID(ids[0]).version == 5
 
 
 def test_what_an_activity_leaves_out_stays_out() -> None:
-    row = fold([activity("website_visited", sponsor_id=SPONSOR)]).activities[0]
+    (row,) = rows_of(activity("website_visited", sponsor_id=SPONSOR))
 
-    assert (row.event_id, row.proposal_id, row.metadata) == (None, None, {})
+    assert (row["event_id"], row["proposal_id"], row["metadata"]) == (None, None, {})
 
 
 @pytest.mark.parametrize("name", NAMES)
