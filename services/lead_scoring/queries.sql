@@ -161,8 +161,8 @@ WHERE l.sponsor_id = k.sponsor_id AND l.event_id = k.event_id;
 
 -- name: update_engagement
 -- The engagement of sponsors ($1, and $2 side by side), where it differs. Locked in key order and no harder than
--- needed: intake checks its foreign keys against these rows. Returns the sponsors whose rows somebody else holds, and
--- does not wait for them.
+-- needed: intake locks these rows against deletion. Nobody waits here: a row that somebody else holds may be held for
+-- long, so its sponsor is parked ($3 is why), to be scored again in a few seconds, as often as it takes.
 WITH stale AS MATERIALIZED (
     SELECT s.id, k.points
     FROM unnest($1::uuid[], $2::int[]) AS k (id, points)
@@ -178,25 +178,9 @@ WITH stale AS MATERIALIZED (
 ), written AS (
     UPDATE sponsors s SET engagement_score = locked.points FROM locked WHERE s.id = locked.id
 )
-SELECT id::text FROM stale
-EXCEPT
-SELECT id::text FROM locked;
-
--- name: wait_for_less
--- Wait for locks no longer than the transaction of a CRM usually takes, and not as long as it takes Postgres to look
--- for deadlocks.
-SET LOCAL lock_timeout = '500ms';
-
--- name: wait_as_usual
--- Wait for locks as long as the session is set to.
-SET LOCAL lock_timeout TO DEFAULT;
-
--- name: lock_sponsors
--- Wait for these sponsors' rows.
-SELECT FROM sponsors WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
-
--- name: mark_again
--- Mark these sponsors, whose rows could not be had.
-INSERT INTO stale_marks (projection, shard, kind, key)
-SELECT 'lead_scores', shard_of(id), 'sponsor', id
-FROM unnest($1::uuid[]) AS k (id);
+INSERT INTO parked_keys AS parked (projection, shard, kind, key, attempts, error, retry_at, parked_at)
+SELECT 'lead_scores', shard_of(id), 'sponsor', id, 1, $3, now() + interval '5 seconds', now()
+FROM stale
+WHERE id NOT IN (SELECT id FROM locked)
+ORDER BY id
+ON CONFLICT (projection, kind, key, other) DO UPDATE SET retry_at = excluded.retry_at;

@@ -1,14 +1,12 @@
 """One function per named query of lead_scoring; each takes the connection whose transaction it belongs to."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import orjson
-import structlog
 
 from contracts.names import name_uuid
 from services.lead_scoring.domain import Count, Lead, Pair, PairFacts, Standing
@@ -17,8 +15,10 @@ from services.runtime.database import Connection, fetch_one, transaction
 from services.runtime.shipping import Shipment
 from services.runtime.sql import load_queries
 
-log = structlog.get_logger(__name__)
 QUERIES = load_queries(__package__)
+
+HELD = "its row is held by another transaction"
+"""Why a sponsor is parked whose engagement could not be written."""
 
 
 async def hold_day(connection: Connection) -> date | None:
@@ -177,25 +177,11 @@ async def delete_leads(connection: Connection, pairs: Collection[Pair]) -> None:
 
 
 async def update_engagement(connection: Connection, points: Mapping[str, int]) -> None:
-    """Write the engagement of these sponsors where it differs; it comes later where somebody holds on to the row.
+    """Write the engagement of these sponsors where it differs, and the row is to be had.
 
-    A transaction of the CRM's may take as long as it likes: it holds up its own sponsors only, which stay stale.
+    A transaction of the CRM's that has changed a sponsor may take as long as it likes: that sponsor is parked.
     """
-    if held := await _write_engagement(connection, points):
-        with suppress(asyncpg.LockNotAvailableError):
-            async with transaction(connection):
-                await connection.execute(QUERIES["wait_for_less"])
-                await connection.execute(QUERIES["lock_sponsors"], held)
-                await connection.execute(QUERIES["wait_as_usual"])
-        if still_held := await _write_engagement(connection, {sponsor: points[sponsor] for sponsor in held}):
-            log.warning("sponsors_held", sponsors=len(still_held))
-            await connection.execute(QUERIES["mark_again"], still_held)
-
-
-async def _write_engagement(connection: Connection, points: Mapping[str, int]) -> list[str]:
-    """Write it where the row is to be had; return the sponsors whose rows are not."""
-    rows = await connection.fetch(QUERIES["update_engagement"], points.keys(), points.values())
-    return [row[0] for row in rows]
+    await connection.execute(QUERIES["update_engagement"], points.keys(), points.values(), HELD)
 
 
 def _columns(pairs: Collection[Pair]) -> tuple[list[str], list[str]]:

@@ -191,11 +191,10 @@ class Projection:
         )
 
     async def _project(self, connection: Connection, keys: Sequence[Key], retried: set[Key]) -> list[Derived]:
-        """Project `keys`; those `retried` had been parked, and are no more."""
-        derived = await self._view.project(connection, keys)
-        if done := retried.intersection(keys):
-            await connection.execute(queries["unpark_keys"], self._view.name, *zip(*done, strict=True))
-        return derived
+        """Project `keys`; those `retried` had been parked, and are no more, unless the view parks them again."""
+        if tried := retried.intersection(keys):
+            await connection.execute(queries["unpark_keys"], self._view.name, *zip(*tried, strict=True))
+        return await self._view.project(connection, keys)
 
     async def _project_halving(self, connection: Connection, keys: Sequence[Key], retried: set[Key]) -> list[Derived]:
         """Project `keys`, or the halves of them; a key that fails alone is parked and in nobody's way."""

@@ -1,6 +1,7 @@
 """Scripted interleavings of lead scoring: events that change, and days that turn, while pairs are being scored."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from services.lead_scoring.app import build
 from services.runtime.database import Connection, connect_pool
 from services.runtime.health import Pulse
 from services.runtime.metrics import ServiceMetrics
-from services.runtime.projection import Key
+from services.runtime.projection import Key, Projection
 from services.runtime.service import Tools
 from services.runtime.settings import ConfigurationError, Settings
 from tests.support.crm import add_event, add_sponsor
@@ -18,6 +19,7 @@ from tests.support.databases import connect
 from tests.support.leads import (
     RULES,
     TODAY,
+    VIEW,
     count,
     drain,
     engagement_of,
@@ -118,38 +120,42 @@ async def test_a_pair_whose_first_count_commits_after_the_events_mark_was_taken_
 
 
 @pytest.mark.usefixtures("today")
-async def test_a_sponsor_whose_row_the_crm_holds_for_long_holds_up_no_other_and_is_not_forgotten(
-    connection: Connection, other: Connection
+async def test_a_sponsor_whose_row_the_crm_holds_holds_up_nobody_and_is_scored_again_once_it_is_free(
+    connection: Connection, other: Connection, database_url: str
 ) -> None:
     (held, event), free = await new_pair(connection), await add_sponsor(connection)
     for sponsor in (held, free):
         await count(connection, sponsor, event, "email_replied")
 
-    async with other.transaction():
-        await other.execute("UPDATE sponsors SET company_name = 'Held' WHERE id = $1", held)
-        await project(connection, *await take_marks(connection))
-        assert (await leads(connection)).keys() == {(held, event), (free, event)}
-        assert await engagement_of(connection, held) == 0 < await engagement_of(connection, free)
+    async with projecting(database_url) as projection:
+        async with other.transaction():
+            await other.execute("UPDATE sponsors SET company_name = 'Held' WHERE id = $1", held)
+            for _ in "12":
+                await projection.sweep()
+                assert await parked(connection) == [(held, "its row is held by another transaction", 1)]
+                await count(connection, held, event, "email_replied")
+            assert (await leads(connection)).keys() == {(held, event), (free, event)}
+            assert await engagement_of(connection, held) == 0 < await engagement_of(connection, free)
+            await projection.sweep()
+        await connection.execute("UPDATE parked_keys SET retry_at = now()")
+        await projection.sweep()
+    assert await engagement_of(connection, held) > await engagement_of(connection, free)
+    assert await parked(connection) == []
 
-    await drain(connection)
-    assert await engagement_of(connection, held) == await engagement_of(connection, free)
+
+async def parked(connection: Connection) -> list[tuple[str, str, int]]:
+    """The sponsors that are parked, why, and how often they were tried."""
+    rows = await connection.fetch("SELECT key::text, error, attempts FROM parked_keys WHERE kind = 'sponsor'")
+    return [tuple(row) for row in rows]
 
 
-@pytest.mark.usefixtures("today")
-async def test_a_sponsor_whose_row_the_crm_holds_for_a_moment_is_waited_for(
-    connection: Connection, other: Connection, third: Connection
-) -> None:
-    sponsor, event = await new_pair(connection)
-    await count(connection, sponsor, event, "email_replied")
-    keys = await take_marks(connection)
-
-    async with other.transaction():
-        await other.execute("UPDATE sponsors SET company_name = 'Held' WHERE id = $1", sponsor)
-        waiting = await start(third, connection, project(connection, *keys))
-    await waiting
-
-    assert await engagement_of(connection, sponsor) > 0
-    assert await marked(connection) == []
+@asynccontextmanager
+async def projecting(database_url: str) -> AsyncIterator[Projection]:
+    """The view as the service's process keeps it."""
+    settings = Settings(kafka_bootstrap_servers="unused:9092", database_url=SecretStr(database_url))
+    pool = await connect_pool(settings, "lead_scoring")
+    yield Projection(VIEW, "lead_scoring", pool, settings, ServiceMetrics("lead_scoring"), Pulse(60))
+    pool.terminate()
 
 
 async def marked(connection: Connection) -> list[tuple[str, str, int]]:

@@ -54,6 +54,11 @@ BEGIN
 END
 $$;
 
+LOCK TABLE public.sponsors, public.events, public.agent_sales_activities IN ACCESS EXCLUSIVE MODE;
+-- What somebody has left without its sponsor or event would have gone with it.
+DELETE FROM public.agent_sales_activities a
+WHERE NOT EXISTS (SELECT FROM public.sponsors WHERE id = a.sponsor_id)
+   OR (a.event_id IS NOT NULL AND NOT EXISTS (SELECT FROM public.events WHERE id = a.event_id));
 ALTER TABLE public.agent_sales_activities
     DROP CONSTRAINT IF EXISTS agent_sales_activities_sponsor_id_fkey,
     DROP CONSTRAINT IF EXISTS agent_sales_activities_event_id_fkey;

@@ -4,6 +4,8 @@
 -- Run it while email_engagement is stopped: the one of before relies on the keys.
 -- depends: 0021.dead-letters-unread
 
+-- In the order in which a deletion locks them.
+LOCK TABLE public.sponsors, public.events, public.agent_sales_activities IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE public.agent_sales_activities
     DROP CONSTRAINT agent_sales_activities_sponsor_id_fkey,
     DROP CONSTRAINT agent_sales_activities_event_id_fkey;
