@@ -21,8 +21,9 @@ from services.runtime.service import Parts, Service, Tools, repeatedly
 from services.runtime.settings import ConfigurationError
 from services.runtime.wake import wake
 
-SPONSORS_AT_ONCE = 200
-"""Sponsors whose facts are in memory at once; the runtime hands over all that is stale in a shard."""
+SPONSORS_AT_ONCE, COUNTS_AT_ONCE = 200, 50_000
+"""Sponsors whose counts are in memory at once, and about as many counts at most; the runtime hands over all that is
+stale in a shard."""
 
 DAY_CHECK_INTERVAL = 5.0
 """Seconds between looks at the clock."""
@@ -47,6 +48,7 @@ class LeadScores:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        self._at_once = SPONSORS_AT_ONCE
 
     async def project(self, connection: Connection, keys: Sequence[Key]) -> list[Derived]:
         """Score what is stale as of the day that is set. Raises LookupError when none ever was."""
@@ -62,17 +64,19 @@ class LeadScores:
                 pairs[key.key].add((key.key, key.other))
         sponsors = sorted(pairs)
         derived: list[Derived] = []
-        for start in range(0, len(sponsors), SPONSORS_AT_ONCE):
-            some = sponsors[start : start + SPONSORS_AT_ONCE]
+        while sponsors:
+            some, sponsors = sponsors[: self._at_once], sponsors[self._at_once :]
             marked = {pair for sponsor in some for pair in pairs[sponsor]}
-            derived += await self._score(connection, day, some, marked, whole.intersection(some))
+            counts = await store.read_counts(connection, some)
+            derived += await self._score(connection, day, counts, marked, whole.intersection(some))
+            self._at_once = sponsors_at_once(counts)
         return derived
 
     async def _score(
-        self, connection: Connection, day: date, sponsors: Sequence[str], marked: set[Pair], whole: set[str]
+        self, connection: Connection, day: date, counts: store.Counts, marked: set[Pair], whole: set[str]
     ) -> list[Derived]:
-        """Score `sponsors`, the pairs `marked`, and all pairs of the sponsors `whole`; tell what moved."""
-        counts = await store.read_counts(connection, sponsors)
+        """Score the sponsors of `counts`: the pairs `marked`, and all pairs of those `whole`; tell what moved."""
+        sponsors = [*counts]
         suitors = await store.read_sponsors(connection, sponsors)
         facts = await store.read_pairs(connection, marked, whole, self._rules.fit.similarity.max)
 
@@ -99,6 +103,12 @@ class LeadScores:
         # A lead that was deleted since it was read has its tombstone, and nothing is told of it behind that.
         told = (changed(pair, before.get(pair), current) for pair, current in after.items() if pair in written)
         return [*filter(None, told), *map(tombstone, gone)]
+
+
+def sponsors_at_once(counts: store.Counts) -> int:
+    """How many sponsors to take next, by how many counts these had: one who has been busy for years has thousands."""
+    found = sum(len(of_event) for of_sponsor in counts.values() for of_event in of_sponsor.values())
+    return max(1, min(SPONSORS_AT_ONCE, COUNTS_AT_ONCE * len(counts) // max(1, found)))
 
 
 async def take_turn(connection: Connection, day: date, rules: Rules, *, fixed: bool = False) -> bool:

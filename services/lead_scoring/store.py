@@ -17,6 +17,9 @@ from services.runtime.sql import load_queries
 
 QUERIES = load_queries(__package__)
 
+Counts = dict[str, dict[str | None, list[Count]]]
+"""By sponsor and event; None: about no event."""
+
 HELD = "its row is held by another transaction"
 """Why a sponsor is parked whose engagement could not be written."""
 
@@ -74,9 +77,9 @@ async def mark_pairs(connection: Connection, events: Collection[str]) -> None:
     await connection.execute(QUERIES["mark_pairs"], events)
 
 
-async def read_counts(connection: Connection, sponsors: Collection[str]) -> dict[str, dict[str | None, list[Count]]]:
-    """Read all counts of these sponsors, by sponsor and event (None: about no event)."""
-    counts: dict[str, dict[str | None, list[Count]]] = {sponsor: {} for sponsor in sponsors}
+async def read_counts(connection: Connection, sponsors: Collection[str]) -> Counts:
+    """Read all counts of these sponsors."""
+    counts: Counts = {sponsor: {} for sponsor in sponsors}
     for row in await connection.fetch(QUERIES["read_counts"], sponsors):
         counts[row[0]].setdefault(row[1], []).append(row[2:])
     return counts

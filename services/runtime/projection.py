@@ -36,10 +36,11 @@ from services.runtime.wake import Bell, wake
 log = structlog.get_logger(__name__)
 queries = load_queries(__package__)
 
-LONGEST_REST = 8.0
+LONGEST_REST = 4.0
 """Seconds that a projection rests at most between two sweeps."""
-LONG_SWEEP, BACKLOG_SHARE = 0.25, 0.1
-"""Seconds of work, twice in a row, that tell of a backlog; the part of the time that sweeps take at most then."""
+LONG_SWEEP, BACKLOG_SHARE = 0.25, 0.2
+"""Seconds of work, twice in a row, that tell of a backlog; the part of the time that sweeps take then. A view that
+needs less of it when nobody is behind comes back to short sweeps by itself."""
 SILENCE = 0.5
 """Seconds without a notice that end its rest: intake has nothing more to do."""
 INDIVISIBLE = (Fault.TRANSIENT, Fault.STOP)
@@ -61,7 +62,7 @@ class Key(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How a view shares the machine: the least seconds between two sweeps, and the most of the time that they take."""
+    """How a view shares the machine: the least seconds between two sweeps, and the part of the time that they take."""
 
     least_rest: float
     share: float
