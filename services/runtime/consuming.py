@@ -14,7 +14,7 @@ from faust.types import TP
 
 from contracts.topics import Topic
 from services.runtime import positions
-from services.runtime.database import Fault, Pool, acquire, classify, patiently, transaction
+from services.runtime.database import Connection, Fault, Pool, acquire, classify, patiently, transaction
 from services.runtime.health import Pulse
 from services.runtime.intake import Intake, SkippedRecordsError
 from services.runtime.lanes import Lanes
@@ -33,6 +33,9 @@ HINT_INTERVAL = 5.0
 RESUME_INTERVAL = 5.0
 """Seconds between looks whether an operator has resumed a stopped partition."""
 
+
+AGAIN_AFTER = (0.0, 1.0, 2.0)
+"""Seconds after which a partition's end is asked for again that lies before its position."""
 
 GOODBYE = 3.0
 """Seconds to tell the broker that we leave, when the work is done."""
@@ -134,34 +137,56 @@ class Consuming:
     async def _claim(self, earliest: Mapping[int, int], ends: Mapping[int, int]) -> Mapping[int, Claimed]:
         """Read the positions; deal with records that are gone, and with topics that were made anew.
 
-        In one transaction: what is in hand of these partitions waits, and is settled before or found to be past.
+        The positions in one transaction: what is in hand of these partitions waits, and is settled before or found to
+        be past.
         """
         async with acquire(self._pool) as connection, transaction(connection):
             claimed = await positions.claim(connection, self._service, self._topic, earliest)
             found = dict(claimed)
             for partition, position in claimed.items():
                 if position.stopped_reason is None:
-                    found[partition] = await self._check(connection, position, earliest[partition], ends[partition])
+                    found[partition] = await self._pass_gap(connection, position, earliest[partition])
+        found |= await self._stop_beyond(found, ends)
         self._metrics.claimed(found.values(), cast(Consumer, self.app.consumer).ends)
         log.info("partitions_claimed", topic=self._topic, partitions={p: f.next_offset for p, f in found.items()})
         return {p: Claimed(f.next_offset, stopped=f.stopped_reason is not None) for p, f in found.items()}
 
-    async def _check(self, connection: Any, position: Position, earliest: int, end: int) -> Position:
+    async def _pass_gap(self, connection: Connection, position: Position, earliest: int) -> Position:
+        """Go on at `earliest` where records before it are gone; stop there where the settings say so."""
         partition, stored = position.partition, position.next_offset
-        if stored > end:
-            reason = f"the stored offset {stored} is beyond the end {end}: the topic was made anew"
-            await positions.stop(connection, self._service, self._topic, partition, reason)
-        elif stored < earliest:
-            # Before the commit, whose answer may be lost: told twice is better than passed over in silence.
-            log.error("records_gone", topic=self._topic, partition=partition, gap=[stored, earliest])
-            self._metrics.gap_records.labels(self._service).inc(earliest - stored)
-            await positions.skip_gap(connection, self._service, self._topic, partition, earliest)
-            if self._settings.retention_gap == "stop":
-                reason = f"retention ate the offsets {stored} to {earliest - 1} before they were consumed"
-                await positions.stop(connection, self._service, self._topic, partition, reason)
-        else:
+        if stored >= earliest:
             return position
+        # Before the commit, whose answer may be lost: told twice is better than passed over in silence.
+        log.error("records_gone", topic=self._topic, partition=partition, gap=[stored, earliest])
+        self._metrics.gap_records.labels(self._service).inc(earliest - stored)
+        await positions.skip_gap(connection, self._service, self._topic, partition, earliest)
+        if self._settings.retention_gap == "stop":
+            reason = f"retention ate the offsets {stored} to {earliest - 1} before they were consumed"
+            await positions.stop(connection, self._service, self._topic, partition, reason)
         return (await positions.fence(connection, self._service, self._topic, [partition]))[partition]
+
+    async def _stop_beyond(self, found: Mapping[int, Position], ends: Mapping[int, int]) -> dict[int, Position]:
+        """Stop the partitions whose positions lie beyond their ends, and return them: their topic was made anew.
+
+        Their ends are asked for again, now that the positions are known. While the claim waited for what was in hand,
+        that may have been moved past the ends of before; and a broker that has just started may know of less than it
+        has.
+        """
+        beyond = {p: ends[p] for p, it in found.items() if it.next_offset > ends[p] and it.stopped_reason is None}
+        for pause in AGAIN_AFTER:
+            if not beyond:
+                return {}
+            await asyncio.sleep(pause)
+            now = await self.app.consumer.highwaters(*(TP(self._topic, partition) for partition in beyond))
+            beyond = {tp.partition: end for tp, end in now.items() if found[tp.partition].next_offset > end}
+        if not beyond:
+            return {}
+        async with acquire(self._pool) as connection, transaction(connection):
+            for partition, end in sorted(beyond.items()):
+                stored = found[partition].next_offset
+                reason = f"the stored offset {stored} is beyond the end {end}: the topic was made anew"
+                await positions.stop(connection, self._service, self._topic, partition, reason)
+            return await positions.fence(connection, self._service, self._topic, beyond)
 
     async def _mirror_positions(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.topics import apply_topics
 from services.runtime import positions
 from services.runtime.database import Connection, fetch_one
+from services.runtime.record_batches import Consumer
 from services.runtime.settings import Settings
 from tests.support.consuming import DEADLINE, SERVICE, consumer, notes, publish, until_stored
 from tests.support.crm import add_sponsor
@@ -88,6 +89,31 @@ async def test_a_topic_that_is_made_anew_under_a_running_consumer_stops_its_part
         while (row := await connection.fetchrow(_POSITION)) is None or row["stopped_reason"] is None:
             assert time.monotonic() < deadline, row
         assert "made anew" in row["stopped_reason"]
+
+
+@pytest.mark.proves(13)
+async def test_a_position_that_moves_past_the_end_while_it_is_claimed_is_no_topic_made_anew(
+    settings: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is asked for, a record comes and is settled by who had the partition, and then the position is read."""
+    name, sponsor = SPONSOR_ACTIVITY.full_name(settings.topic_prefix), await add_sponsor(connection)
+    await publish(settings, 0, notes(sponsor, 5))
+    await connection.execute("INSERT INTO stream_offsets VALUES ($1, $2, 0, 5)", SERVICE, name)
+    ask, asked = Consumer.highwaters, 0
+
+    async def before_the_last_record_came(self: Consumer, *partitions: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        ends = await ask(self, *partitions)
+        return {tp: 4 if asked == 1 and tp.partition == 0 else end for tp, end in ends.items()}
+
+    monkeypatch.setattr(Consumer, "highwaters", before_the_last_record_came)
+    async with consumer(settings):
+        await publish(settings, 0, notes(sponsor, 1))
+        deadline = time.monotonic() + DEADLINE
+        while (row := await fetch_one(connection, _POSITION))["next_offset"] < 6:
+            assert row["stopped_reason"] is None and time.monotonic() < deadline, row
+    assert asked > 1
 
 
 @pytest.mark.proves(12)
