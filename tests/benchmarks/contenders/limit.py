@@ -1,6 +1,6 @@
 """The limit: the records of a service, decoded beforehand, through its own transactions; neither broker nor decoding.
 
-`python -m tests.benchmarks.contenders.limit PLACE OF SERVICE…` reads a share of the topics' partitions to their ends
+`python -m tests.benchmarks.contenders.limit SERVICE PLACE OF` reads a share of the topic's partitions to their ends
 (`0 1` is all of them, `0 2` and `1 2` are a half each), decodes, says so, and waits for a line on its input. Then it
 does nothing but `Intake` and what that calls, on batches as large as they may be, in as many lanes as a service has.
 """
@@ -124,12 +124,13 @@ def _batches(records: Sequence[Record], size: int) -> dict[int, list[RecordBatch
 
 
 async def drain(lab: Lab, database: Database, services: Sequence[str], *, processes: int = 1) -> Drained:
-    """Let the topics of these services go through their transactions, all of them in so many processes."""
+    """Let the topics of these services go through their transactions, each in so many processes of its own."""
     async with AsyncExitStack() as stack:
         fleet = [
             await stack.enter_async_context(
-                lab.process(database, sys.executable, "-m", __name__, str(place), str(processes), *services)
+                lab.process(database, sys.executable, "-m", __name__, service, str(place), str(processes))
             )
+            for service in services
             for place in range(processes)
         ]
 
@@ -156,15 +157,14 @@ def _input(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:
     return process.stdin
 
 
-async def main(place: str, of: str, *services: str) -> None:
-    """Prepare, say so, wait, and drain all at once."""
-    settings = load_settings()
-    sides = [await prepare(service, settings, int(place), int(of)) for service in services]
+async def main(service: str, place: str, of: str) -> None:
+    """Prepare, say so, wait, and drain."""
+    side = await prepare(service, load_settings(), int(place), int(of))
     collect_seldom()  # as a service does; and what was prepared is no garbage
     sys.stdout.buffer.write(_PREPARED)
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.readline)
-    await asyncio.gather(*(side.drain() for side in sides))
+    await side.drain()
 
 
 if __name__ == "__main__":
