@@ -30,8 +30,6 @@ RFC3339 = re.compile(
 )
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-_NO_HEADERS: Mapping[str, bytes | None] = {}
-
 _BAD_TIME = "time: must be RFC 3339 with seconds and an offset, such as 2026-10-01T09:30:00Z"
 
 D = TypeVar("D", bound=Data, covariant=True)
@@ -107,7 +105,7 @@ def decode(
     except NotJson as error:
         return Refused(Reason.NOT_JSON, f"value: {error}")
 
-    by_name = dict(headers) if headers else _NO_HEADERS
+    by_name = dict(headers)
     binary = "ce_specversion" in by_name
     attributes: dict[str, Any]
     if binary:
@@ -116,14 +114,12 @@ def decode(
         attributes, data = document, document.get("data")
     else:
         return Refused(Reason.INVALID_ENVELOPE, "value: must be a JSON object")
-    source: Any = attributes.get("source")
-    id_: Any = attributes.get("id")
-    type_name: Any = attributes.get("type")
-    fault = _envelope_fault(attributes.get("specversion"), id_, source, type_name, data)
+    fault = _envelope_fault(attributes, data)
     time = instant(attributes.get("time"))
     if fault or time is None:
         return _refused(Reason.INVALID_ENVELOPE, fault or _BAD_TIME, attributes)
 
+    type_name = attributes["type"]
     event_type = EVENT_TYPES.get(type_name)
     if event_type is None or event_type.topic is not topic:
         why = "is not known" if event_type is None else f"belongs to the topic {event_type.topic.name}"
@@ -140,8 +136,8 @@ def decode(
         exact = parse_exactly(value)
         content = canonical([type_name, time, exact if binary else exact["data"]])
     return Event(
-        source,
-        id_,
+        attributes["source"],
+        attributes["id"],
         type_name,
         time,
         valid,
@@ -161,14 +157,14 @@ def instant(text: object) -> datetime | None:
         return None
 
 
-def _envelope_fault(version: object, id_: object, source: object, type_name: object, data: object) -> str | None:
-    if version != "1.0":
+def _envelope_fault(attributes: Mapping[str, Any], data: object) -> str | None:
+    if attributes.get("specversion") != "1.0":
         return 'specversion: must be the string "1.0"'
-    if not _is_text(id_):
+    if not _is_text(attributes.get("id")):
         return f"id: must be a string of 1 to {MAX_TEXT} characters"
-    if not _is_text(source):
+    if not _is_text(attributes.get("source")):
         return f"source: must be a string of 1 to {MAX_TEXT} characters"
-    if not isinstance(type_name, str):
+    if not isinstance(attributes.get("type"), str):
         return "type: must be a string"
     if not isinstance(data, dict):
         return "data: must be a JSON object"

@@ -14,8 +14,8 @@ from services.email_engagement.domain import Activity, MessageState, fold
 from services.runtime.database import Connection, Pool, acquire
 from services.runtime.effects import Derived, Effects
 from services.runtime.intake import Handler
-from services.runtime.ledger import lock_references
 from services.runtime.projection import FOR_PEOPLE, Key, View
+from services.runtime.references import lock_references
 from services.runtime.service import Parts, Service, Tools, repeatedly
 
 MONTHS_INTERVAL = 3600.0
@@ -77,7 +77,7 @@ class EmailEngagement(Handler):
 
         Intake has locked what `events` name, but a message may have others from older facts.
         """
-        named = [self.references(event) for event in events]
+        named = set(map(self.references, events))
         sponsor_ids = {each.sponsor_id for each in activities} - {sponsor for sponsor, _ in named}
         event_ids = {each.event_id for each in activities if each.event_id} - {event for _, event in named}
         missing = await lock_references(connection, sponsor_ids, event_ids)

@@ -32,8 +32,6 @@ HINT_INTERVAL = 5.0
 """Seconds between commits of the positions to Kafka, where lag tools look; nothing here ever reads them."""
 RESUME_INTERVAL = 5.0
 """Seconds between looks whether an operator has resumed a stopped partition."""
-
-
 AGAIN_AFTER = (0.0, 1.0, 2.0)
 """Seconds after which a partition's end is asked for again that lies before its position."""
 

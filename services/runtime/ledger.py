@@ -3,7 +3,7 @@
 Judging a batch gives each record its verdict: an event to apply, a duplicate, or a refusal.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from contracts.envelope import Event, Refused
 from contracts.refusals import Reason
 from services.runtime.database import Connection
 from services.runtime.records import Item
+from services.runtime.references import lock_references
 from services.runtime.shipping import Shipment
 from services.runtime.sql import load_queries
 
@@ -76,20 +77,6 @@ async def judge(connection: Connection, service: str, items: Sequence[Item], ref
         if place in taken or place != (record.partition, record.offset):
             verdicts[index] = _again(event, applied[place])
     return Judgement(verdicts, letters)
-
-
-async def lock_references(connection: Connection, sponsor_ids: Set[str], event_ids: Set[str]) -> set[tuple[str, str]]:
-    """Keep these sponsors and events from being deleted until the transaction ends.
-
-    Returns those that are not there, as ("sponsor" or "event", id).
-    """
-    if not sponsor_ids and not event_ids:
-        return set()
-    rows = await connection.fetch(queries["lock_references"], sorted(sponsor_ids), sorted(event_ids))
-    if len(rows) == len(sponsor_ids) + len(event_ids):
-        return set()
-    wanted = {("sponsor", id_) for id_ in sponsor_ids} | {("event", id_) for id_ in event_ids}
-    return wanted - {(kind, id_) for kind, id_ in rows}
 
 
 def _again(event: Event[Any], applied_hash: bytes) -> Verdict:
