@@ -217,19 +217,25 @@ class Consuming:
         return set(self.app.consumer.assignment())
 
     async def _watch(self) -> None:
-        """End the process when there are records and none arrive; the lanes' own patience is not a stall."""
+        """End the process when there are records and none arrive; the lanes' own patience is not a stall.
+
+        Time runs from the look that finds records waiting: nobody knows since when, before it, they have been there.
+        """
+        waited = False
         while True:
             await asyncio.sleep(1)
             self._pulse.beat("consuming")
             if self.app.should_stop and (crash := self.app.crash_reason):
                 raise StalledError(f"the consumer crashed: {crash!r}") from crash
             stopped = {tp.partition for tp in self.app.stopped}
-            if self._lanes.busy or not any(n for p, n in self._metrics.lag().items() if p not in stopped):
+            wait = not self._lanes.busy and any(n for p, n in self._metrics.lag().items() if p not in stopped)
+            if not (wait and waited):
                 self._last_progress = time.monotonic()
             elif time.monotonic() - self._last_progress > self._settings.watchdog_timeout:
                 raise StalledError(
                     f"{self._topic}: records wait, and none arrived for {self._settings.watchdog_timeout} s"
                 )
+            waited = wait
 
 
 def _heartbeat_interval(settings: Settings) -> float:
