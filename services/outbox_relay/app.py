@@ -40,9 +40,12 @@ SILENCE = 20
 STANDBY_INTERVAL = 2.0
 BLOCKED_TOPIC_PAUSE = 10.0
 """Seconds until a topic that could not be written to is tried again."""
-LONGEST_REST = 0.05
+LONGEST_REST = 0.25
 """Seconds that it rests at most after a round that was not full: a transaction has its price, however little is in it,
 and the broker ends one only a little after it has said so."""
+REST_PER_ROW, SHORT_REST = 0.0005, 0.05
+"""Seconds that it rests then for each row that it has sent: where much comes, more shares a transaction. Where little
+comes it rests for as long as the round took, at most the second."""
 
 BEAT = 5.0
 """Seconds between signs of life while it waits for Kafka."""
@@ -114,7 +117,7 @@ class Relay:
                 if not sent:
                     await self._bell.wait(self._settings.poll_interval)
                 elif sent < self._settings.relay_records:
-                    await asyncio.sleep(min(LONGEST_REST, time.monotonic() - began))
+                    await asyncio.sleep(rest_after(sent, time.monotonic() - began))
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE if _is_cancelled() else None):
@@ -239,6 +242,11 @@ class Relay:
             self._singly.add(topic)
         else:
             self._refused[topic] = min(size, self._refused.get(topic, size))
+
+
+def rest_after(sent: int, took: float) -> float:
+    """Seconds to rest after a round that has `sent` so many rows and `took` so many seconds."""
+    return min(LONGEST_REST, max(sent * REST_PER_ROW, min(SHORT_REST, took)))
 
 
 def _is_cancelled() -> bool:

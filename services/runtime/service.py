@@ -39,7 +39,7 @@ EXPIRY_INTERVAL = 3600.0
 REDRIVE_LETTERS = 1000
 """Most dead letters that are taken up again in one transaction."""
 
-COLLECTION_THRESHOLDS = (50_000, 20, 50)
+COLLECTION_THRESHOLDS = (500_000, 20, 50)
 """Objects made and not freed before the youngest are searched for cycles; and how many such searches before older."""
 
 Background = Callable[[], Coroutine[Any, Any, None]]
@@ -244,9 +244,9 @@ class _Readiness:
 
 
 def collect_seldom() -> None:
-    """Look for cycles of garbage every some batches, not several times in each; and never among what was imported.
+    """Look for cycles of garbage when more objects are kept than batches in hand make, never among what was imported.
 
-    A batch makes a hundred thousand objects, none of them in a cycle: their counts free them. Looking through them
+    A batch makes two hundred thousand objects, none of them in a cycle: their counts free them. Looking through them
     took a third of an intake service's time (docs/adr/0009).
     """
     gc.collect()

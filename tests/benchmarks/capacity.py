@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from tests.benchmarks.contenders.product import BATCH_RECORDS
 from tests.benchmarks.lab import MIXTURE
 from tests.benchmarks.meters import MEBIBYTE
 
@@ -60,7 +61,7 @@ class Assumptions:
     postgres_memory_gigabytes: float = 256.0
     wal_megabytes_a_second: float = 500.0
     commit_milliseconds: float = 2.0
-    batch_records: int = 4000
+    batch_records: int = BATCH_RECORDS
     busiest_key_share: float = 0.005
     partitions_step: int = 12
     record_bytes: int = 400

@@ -36,12 +36,11 @@ from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.output import Failure
 from services.runtime.service import collect_seldom
 from services.runtime.settings import Settings, load_settings
+from tests.benchmarks.contenders.product import BATCH_RECORDS
 from tests.benchmarks.draining import Drained, watch
 from tests.benchmarks.lab import Database, Lab
 
 SERVICE = "sponsor_activity"
-BATCH = 4000
-"""Records in a transaction: as many as the product takes."""
 LINGER = 0.5
 """Seconds after which a smaller batch is written."""
 
@@ -212,7 +211,7 @@ class Factory(ProcessingStrategyFactory[KafkaPayload]):
     ) -> ProcessingStrategy[KafkaPayload]:
         """Wire the steps."""
         write = RunTaskInThreads(self._writer, concurrency=1, max_pending_futures=1, next_step=CommitOffsets(commit))
-        gather: BatchStep[Event[Any]] = BatchStep(BATCH, LINGER, write)
+        gather: BatchStep[Event[Any]] = BatchStep(BATCH_RECORDS, LINGER, write)
         return RunTask(partial(decoded, self._latest), gather, better_backpressure=True)
 
 

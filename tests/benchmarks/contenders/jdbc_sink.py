@@ -3,7 +3,7 @@
 It does less than a service does. The records are stored as text under partition and offset, which
 is what makes a repetition harmless; nothing is decoded, judged or counted, and no identity is looked at.
 
-It is tuned as its manuals say: two tasks, so that both cores have work; polls and batches of BATCH records; one
+It is tuned as its manuals say: two tasks, so that both cores have work; polls and batches as large as the product's; one
 statement a batch (`unnest` in the sink; `reWriteBatchedInserts` in the driver for what the sink does not so write);
 large fetches, of which the last is not waited for; a connection for each task; a table that the sink need not inspect
 for changes. Java compiles while it runs, and its first seconds are slow: give it records enough.
@@ -23,13 +23,12 @@ from infra.local.servers import Server
 from infra.local.stack import PROJECT_FOLDER
 from services.operator.output import Failure
 from services.operator.standing import INTAKE_TOPICS
+from tests.benchmarks.contenders.product import BATCH_RECORDS
 from tests.benchmarks.draining import Drained, watch
 from tests.benchmarks.lab import Database, Lab
 
 JARS = PROJECT_FOLDER / "connect-jars"
 TASKS = 2
-BATCH = 4000
-"""Records in a statement: as many as the product takes into a transaction."""
 
 _MAKE_TABLE: LiteralString = """
     CREATE TABLE public.connect_sink (
@@ -93,7 +92,7 @@ def _worker(database: Database, folder: Path) -> dict[str, str]:
         "offset.flush.interval.ms": "5000",
         "listeners": "http://127.0.0.1:0",
         "consumer.auto.offset.reset": "earliest",
-        "consumer.max.poll.records": str(BATCH),
+        "consumer.max.poll.records": str(BATCH_RECORDS),
         "consumer.fetch.min.bytes": str(256 * 1024),
         "consumer.fetch.max.wait.ms": "20",
         "consumer.max.partition.fetch.bytes": str(4 * 1024 * 1024),
@@ -127,7 +126,7 @@ def _sink(database: Database, service: str) -> dict[str, str]:
         "primary.key.fields": "partition,record_offset",
         "collection.name.format": "public.connect_sink",
         "schema.evolution": "none",
-        "batch.size": str(BATCH),
+        "batch.size": str(BATCH_RECORDS),
         "dialect.postgres.unnest.insert.enabled": "true",
     }
 

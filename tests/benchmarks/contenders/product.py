@@ -6,10 +6,13 @@ from time import monotonic
 from typing import LiteralString
 
 from services.operator.processes import INTAKE_SERVICES
+from services.runtime.settings import Settings
 from tests.benchmarks.draining import IDLE, SETTLED, Drained, pids, watch
 from tests.benchmarks.lab import Database, Lab
 from tests.benchmarks.meters import Reading, Stored, growth, stored
 
+BATCH_RECORDS: int = Settings.model_fields["batch_records"].default
+"""Most records that it takes into a transaction. Those who write in batches take as many."""
 PROJECTIONS: Mapping[str, str] = {"lead_scoring": "lead_scores", "event_dashboards": "dashboards"}
 """The services that only project, and their views."""
 _KEYS: LiteralString = """
