@@ -28,7 +28,7 @@ class Lanes:
     A lane that is free takes the oldest batches of partitions that no other has in hand, so that a busy partition
     leaves the others theirs; while one is at work, others join in when enough waits to be worth a call, or has waited
     for long. `limit` is the most records that one call gets, unless a single batch has more. When every lane has a
-    call's worth waiting, `put` waits too: that is the back-pressure.
+    call's worth waiting, `put` waits too: that is the back-pressure. Records are counted by what batches weigh.
     """
 
     def __init__(self, count: int, limit: int, work: Work) -> None:
@@ -127,7 +127,7 @@ class Lanes:
             call.result()
 
     def _has_room(self) -> bool:
-        return sum(len(batch.records) for batch in self._waiting) < self._count * self._limit
+        return sum(batch.weight for batch in self._waiting) < self._count * self._limit
 
     def _can_take(self) -> bool:
         """Whether there is something to take, and either nobody at work or enough for one more.
@@ -142,7 +142,7 @@ class Lanes:
 
     def _free(self) -> int:
         """Records that wait, of partitions that no lane has in hand."""
-        return sum(len(batch.records) for batch in self._waiting if batch.partition not in self._in_hand)
+        return sum(batch.weight for batch in self._waiting if batch.partition not in self._in_hand)
 
     def _take(self) -> list[RecordBatch]:
         """Take the oldest batches up to the limit; of a partition, nothing before what came before it."""
@@ -151,10 +151,10 @@ class Lanes:
         passed_over = set(self._in_hand)
         size = 0
         for batch in self._waiting:
-            fits = not taken or size + len(batch.records) <= self._limit
+            fits = not taken or size + batch.weight <= self._limit
             if fits and batch.partition not in passed_over:
                 taken.append(batch)
-                size += len(batch.records)
+                size += batch.weight
             else:
                 left.append(batch)
                 passed_over.add(batch.partition)

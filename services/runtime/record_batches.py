@@ -105,7 +105,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _batch(self, tp: TP, records: list[Record], to_come: int) -> RecordBatch:
         follows = self._next.get(tp, records[0].offset)
         self._next[tp] = records[-1].offset + 1
-        return RecordBatch(tp.partition, records, follows, to_come=to_come)
+        size = sum(record.serialized_key_size + record.serialized_value_size for record in records)
+        return RecordBatch(tp.partition, records, follows, to_come=to_come, size=size)
 
     async def _seek_wait(self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         self._next.update(partitions)

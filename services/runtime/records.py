@@ -34,12 +34,16 @@ class Item(NamedTuple):
     decoded: Event[Any] | Refused
 
 
+LARGE_RECORD = 4096
+"""Bytes beyond which a record weighs more than one."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
     """Consecutive records of one partition, and the offset that they follow: the position before them.
 
     `items` is what decoding made of the records, where that was done ahead; `to_come` is how many batches, of other
-    partitions, the same fetch brought behind this one.
+    partitions, the same fetch brought behind this one; `size` is the bytes of the records' keys and values.
     """
 
     partition: int
@@ -47,3 +51,9 @@ class RecordBatch:
     follows: int
     items: Sequence[Item] = ()
     to_come: int = 0
+    size: int = 0
+
+    @property
+    def weight(self) -> int:
+        """How many records it counts as where only so many may wait, or share a transaction: large ones as several."""
+        return max(len(self.records), self.size // LARGE_RECORD)

@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(6, ge=1, le=100, description="connections that one process keeps at most")
     topic_prefix: str = Field("eventos.", pattern=r"^[a-zA-Z0-9._-]*$", description="before each topic and group name")
 
-    batch_records: int = Field(8000, ge=1, le=50_000, description="most records in one transaction")
+    batch_records: int = Field(
+        8000, ge=1, le=50_000, description="most records in one transaction; a large one counts more"
+    )
     lanes: int = Field(2, ge=1, le=16, description="transactions at once in one intake process")
     refused_in_row_limit: int = Field(10_000, ge=1, description="refusals in a row that stop a partition")
     dead_letters_kept_days: int = Field(

@@ -3,10 +3,10 @@
 It does less than a service does. The records are stored as text under partition and offset, which
 is what makes a repetition harmless; nothing is decoded, judged or counted, and no identity is looked at.
 
-It is tuned as its manuals say: two tasks, so that both cores have work; polls and batches as large as the product's; one
-statement a batch (`unnest` in the sink; `reWriteBatchedInserts` in the driver for what the sink does not so write);
-large fetches, of which the last is not waited for; a connection for each task; a table that the sink need not inspect
-for changes. Java compiles while it runs, and its first seconds are slow: give it records enough.
+It is tuned as its manuals say: two tasks, so that both cores have work; polls and batches as large as the product's;
+one statement a batch (`unnest` in the sink; `reWriteBatchedInserts` in the driver for what the sink does not so
+write); large fetches, of which the last is not waited for; a connection for each task; a table that the sink need not
+inspect for changes. Java compiles while it runs, and its first seconds are slow: give it records enough.
 """
 
 import asyncio

@@ -10,7 +10,7 @@ import pytest
 
 from services.runtime import lanes as module
 from services.runtime.lanes import Lanes
-from services.runtime.records import RecordBatch
+from services.runtime.records import LARGE_RECORD, RecordBatch
 
 
 def batch(partition: int, follows: int, records: int = 1) -> RecordBatch:
@@ -108,6 +108,24 @@ async def test_a_batch_larger_than_the_limit_is_worked_on_alone() -> None:
         await lanes.put(batch(0, 0, 50))
         await settle()
         assert work.begun == [[(0, 0)]]
+
+
+async def test_large_records_count_as_several_so_that_few_of_them_fill_a_call_and_what_may_wait() -> None:
+    work = Work()
+    lanes = Lanes(1, 10, work)
+    large = 5 * LARGE_RECORD
+    async with running(lanes):
+        await lanes.put(batch(0, 0))
+        await settle()
+        for it in (batch(1, 0), batch(2, 0)):
+            await asyncio.wait_for(lanes.put(replace(it, size=large)), 1)
+        full = asyncio.create_task(lanes.put(batch(3, 0)))
+        await settle()
+        assert not full.done()
+        work.let_go(0)
+        await settle()
+        assert full.done()
+        assert work.begun == [[(0, 0)], [(1, 0), (2, 0)]]
 
 
 async def test_when_every_lane_has_its_fill_waiting_the_supplier_waits() -> None:
