@@ -36,9 +36,9 @@ from services.runtime.wake import Bell, wake
 log = structlog.get_logger(__name__)
 queries = load_queries(__package__)
 
-LONGEST_REST = 8.0
+LONGEST_REST = 4.0
 """Seconds that a projection rests at most between two sweeps."""
-LONG_SWEEP, BACKLOG_SHARE = 0.25, 0.1
+LONG_SWEEP, BACKLOG_SHARE = 0.25, 0.2
 """Seconds of work, twice in a row, that tell of a backlog; the part of the time that sweeps take then. A view that
 needs less of it when nobody is behind comes back to short sweeps by itself."""
 SILENCE = 0.5

@@ -117,6 +117,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         with self._ensure_consumer()._subscription.fetch_context():
             pass
 
+    def look_again(self) -> None:
+        """Let a poll that is under way look for what is there for it now. For other threads to call."""
+        self.thread_loop.call_soon_threadsafe(_wake, self._ensure_consumer()._fetcher)
+
     def ends(self) -> dict[int, int]:
         """Where the records of each assigned partition end, as far as fetches have told it.
 
@@ -129,6 +133,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if end is not None and state.has_valid_position:
                 ends[tp.partition] = end if state._position < end else self._next.get(tp, 0)
         return ends
+
+
+def _wake(fetcher: Any) -> None:
+    for waiter in fetcher._fetch_waiters:
+        fetcher._notify(waiter)
 
 
 def _gather(fetcher: Any, brought: int) -> None:
@@ -158,6 +167,15 @@ class Consumer(driver.Consumer):
             tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, [], None,
             cast(bytes, batch), None, 0, 0, tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Deliver from `tp` again, of which enough was waiting, and from now on.
+
+        The poll under way is of the other partitions: where nothing comes of them, it would wait for a second, while
+        records of this one are there.
+        """
+        super().on_buffer_drop(tp)
+        self._thread.look_again()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Begin at the positions in Postgres. When they cannot be had now, pause, and go on trying behind."""

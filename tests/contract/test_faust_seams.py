@@ -11,8 +11,9 @@ import aiokafka
 import faust
 import mode
 import pytest
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.subscription_state import Assignment, SubscriptionState, TopicPartitionState
+from faust.transport.conductor import ConductorCompiler
 from faust.transport.consumer import Consumer as AbstractConsumer
 from faust.transport.consumer import ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -35,6 +36,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     ThreadDelegateConsumer.earliest_offsets: "self, *partitions",
     ThreadDelegateConsumer.highwaters: "self, *partitions",
     ThreadDelegateConsumer.assignment: "self",
+    AbstractConsumer.on_buffer_drop: "self, tp",
     AbstractConsumer.perform_seek: "self",
     AbstractConsumer.pause_partitions: "self, tps",
     AbstractConsumer.resume_partitions: "self, tps",
@@ -45,6 +47,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     aiokafka.AIOKafkaConsumer.seek: "self, partition, offset",
     Fetcher._get_actions_per_node: "self, assignment",
     Fetcher.fetched_records: "self, partitions, timeout=0, max_records=None",
+    Fetcher._notify: "self, future",
     SubscriptionState.fetch_context: "self",
     Assignment.state_value: "self, tp",
     WorkerThread.__init__: "self, service, **kwargs",
@@ -77,7 +80,7 @@ def test_a_hook_has_the_signature_that_is_used(hook: Callable[..., Any]) -> None
     ("ours", "theirs", "names"),
     [
         (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_seek_wait"]),
-        (Consumer, driver.Consumer, ["_new_consumer_thread", "_to_message", "seek_to_committed"]),
+        (Consumer, driver.Consumer, ["_new_consumer_thread", "_to_message", "on_buffer_drop", "seek_to_committed"]),
         (Transport, driver.Transport, ["Consumer"]),
         (BatchApp, faust.App, ["_new_transport", "_consumer_wait_empty"]),
         (BatchScheduler, faust.types.transports.SchedulingStrategyT, ["iterate"]),
@@ -100,6 +103,7 @@ def test_the_hooks_are_called_where_they_are_expected_to_be() -> None:
         (AbstractConsumer.getmany, "to_message = self._to_message"),
         (AbstractConsumer.getmany, "self.scheduler.iterate(records)"),
         (ThreadDelegateConsumer.__init__, "self._new_consumer_thread()"),
+        (ConductorCompiler.build, "consumer_on_buffer_drop = app.consumer.on_buffer_drop"),
         (faust.App._stop_consumer, "self._consumer_wait_empty"),
         (driver.AIOKafkaConsumerThread._seek_wait, "consumer.seek(tp, offset)"),
         (Fetcher._get_actions_per_node, "self._fetch_max_wait_ms"),
@@ -186,3 +190,45 @@ def test_records_that_were_fetched_before_a_seek_say_what_they_followed_then(mon
         return follows
 
     assert asyncio.run(happen()) == [500, 502, 100]
+
+
+class Fetched:
+    """Records of a partition as aiokafka keeps them until a poll takes them."""
+
+    def __init__(self, *offsets: int) -> None:
+        self._offsets, self.next_fetch_offset = iter(offsets), offsets[0]
+
+    def __iter__(self) -> "Fetched":
+        return self
+
+    def __next__(self) -> int:
+        offset = next(self._offsets)
+        self.next_fetch_offset = offset + 1
+        return offset
+
+
+async def test_a_poll_under_way_takes_what_is_there_of_a_partition_of_which_no_more_waits() -> None:
+    """Else it would wait for other partitions, and everybody for it, while there are records."""
+    quiet, busy = TP("t", 0), TP("t", 1)
+    subscription = SubscriptionState()
+    subscription.assign_from_user([quiet, busy])
+    assignment = subscription.subscription.assignment
+    assignment.state_value(busy).seek(5)
+    loop = asyncio.get_running_loop()
+    fetcher = Fetcher(SimpleNamespace(_loop=loop, _metadata_max_age_ms=1000), subscription)
+    fetcher._fetch_task.cancel()
+    fetcher._records[busy] = FetchResult(busy, assignment=assignment, partition_records=Fetched(5, 6), backoff=0)
+
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread.thread_loop = loop
+    thread._consumer = SimpleNamespace(_fetcher=fetcher)
+    consumer = Consumer.__new__(Consumer)
+    consumer._thread = thread
+    consumer._active_partitions, consumer._buffered_partitions = {quiet}, {busy}
+
+    poll = asyncio.create_task(fetcher.fetched_records(consumer._get_active_partitions(), timeout=3600))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert fetcher._fetch_waiters
+    consumer.on_buffer_drop(busy)
+    assert await asyncio.wait_for(poll, 5) == {busy: [5, 6]}
