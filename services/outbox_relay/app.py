@@ -45,7 +45,7 @@ LONGEST_REST = 0.25
 and the broker ends one only a little after it has said so."""
 REST_PER_ROW, SHORT_REST = 0.0005, 0.05
 """Seconds that it rests then for each row that it has sent: where much comes, more shares a transaction. Where little
-comes it rests for as long as the round took, at most the second."""
+comes it rests for as long as the round took, at most `SHORT_REST`."""
 
 BEAT = 5.0
 """Seconds between signs of life while it waits for Kafka."""

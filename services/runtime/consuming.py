@@ -73,7 +73,7 @@ class Consuming:
             # An offset that is not there is for the claim to deal with; moved by aiokafka, records would go in silence.
             consumer_auto_offset_reset="none",
             ConsumerScheduler=BatchScheduler,
-            stream_buffer_maxsize=12,  # batches: enough that lanes never wait for the thread that fetches
+            stream_buffer_maxsize=12,  # batches: enough that lanes seldom wait for the thread that fetches
             stream_wait_empty=True,
             topic_disable_leader=True,
             topic_allow_declare=False,

@@ -6,6 +6,7 @@ are not acknowledged to Faust: the position lives in Postgres, and what is commi
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, cast
 
 import aiokafka
@@ -119,7 +120,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def look_again(self) -> None:
         """Let a poll that is under way look for what is there for it now. For other threads to call."""
-        self.thread_loop.call_soon_threadsafe(_wake, self._ensure_consumer()._fetcher)
+        with suppress(RuntimeError):  # the thread has ended
+            self.thread_loop.call_soon_threadsafe(_wake, self._ensure_consumer()._fetcher)
 
     def ends(self) -> dict[int, int]:
         """Where the records of each assigned partition end, as far as fetches have told it.
@@ -174,6 +176,9 @@ class Consumer(driver.Consumer):
         The poll under way is of the other partitions: where nothing comes of them, it would wait for a second, while
         records of this one are there.
         """
+        if tp in self._paused_partitions:  # it does not come again by itself
+            self._buffered_partitions.discard(tp)
+            return
         super().on_buffer_drop(tp)
         self._thread.look_again()
 

@@ -35,7 +35,7 @@ class Item(NamedTuple):
 
 
 LARGE_RECORD = 4096
-"""Bytes beyond which a record weighs more than one."""
+"""Bytes; a batch that has more to a record weighs more than its records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +55,5 @@ class RecordBatch:
 
     @property
     def weight(self) -> int:
-        """How many records it counts as where only so many may wait, or share a transaction: large ones as several."""
+        """How many records it counts as where only so many may wait, or share a transaction."""
         return max(len(self.records), self.size // LARGE_RECORD)

@@ -42,6 +42,9 @@ REDRIVE_LETTERS = 1000
 COLLECTION_THRESHOLDS = (500_000, 20, 50)
 """Objects made and not freed before the youngest are searched for cycles; and how many such searches before older."""
 
+COLLECTION_INTERVAL = 60.0
+"""Seconds between searches of all objects that were made since the start."""
+
 Background = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -136,6 +139,7 @@ async def _run(service: Service, parts: Parts, tools: Tools, stopping: asyncio.E
             redrive = partial(_redrive, service.name, tools)
             tasks.append(group.create_task(repeatedly(redrive, tools.settings.redrive_interval, tools)))
             tasks.append(group.create_task(repeatedly(partial(_expire, tools), EXPIRY_INTERVAL, tools)))
+        tasks.append(group.create_task(_collect()))
         group.create_task(_stop_when(stopping, consuming, tasks))
 
 
@@ -246,12 +250,19 @@ class _Readiness:
 def collect_seldom() -> None:
     """Look for cycles of garbage when more objects are kept than batches in hand make, never among what was imported.
 
-    A batch makes two hundred thousand objects, none of them in a cycle: their counts free them. Looking through them
-    took a third of an intake service's time (docs/adr/0009).
+    A batch makes two hundred thousand objects, and no cycle unless it fails: their counts free them. Looking through
+    them took a third of an intake service's time (docs/adr/0009).
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTION_THRESHOLDS)
+
+
+async def _collect() -> None:
+    """Look for all cycles now and then: an attempt that has failed is one, of few objects that hold a whole batch."""
+    while True:
+        await asyncio.sleep(COLLECTION_INTERVAL)
+        gc.collect()
 
 
 def _on_signals() -> asyncio.Event:

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     topic_prefix: str = Field("eventos.", pattern=r"^[a-zA-Z0-9._-]*$", description="before each topic and group name")
 
     batch_records: int = Field(
-        8000, ge=1, le=50_000, description="most records in one transaction; a large one counts more"
+        8000, ge=1, le=50_000, description="most records in one transaction; large ones count as more"
     )
     lanes: int = Field(2, ge=1, le=16, description="transactions at once in one intake process")
     refused_in_row_limit: int = Field(10_000, ge=1, description="refusals in a row that stop a partition")

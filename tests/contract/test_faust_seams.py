@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ import mode
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.subscription_state import Assignment, SubscriptionState, TopicPartitionState
+from faust.transport import conductor
 from faust.transport.conductor import ConductorCompiler
 from faust.transport.consumer import Consumer as AbstractConsumer
 from faust.transport.consumer import ThreadDelegateConsumer
@@ -207,6 +209,21 @@ class Fetched:
         return offset
 
 
+def test_the_compiled_handler_of_messages_calls_the_hook_too() -> None:
+    source = Path(conductor.__file__).with_name("_cython") / "conductor.pyx"
+    assert "self.consumer_on_buffer_drop = self.app.consumer.on_buffer_drop" in source.read_text("utf-8")
+    assert "self.consumer_on_buffer_drop(self.tp)" in source.read_text("utf-8")
+
+
+def test_a_partition_that_is_stopped_does_not_come_again_once_no_more_of_it_waits() -> None:
+    stopped = TP("t", 1)
+    consumer = Consumer.__new__(Consumer)
+    consumer._active_partitions, consumer._buffered_partitions = set(), {stopped}
+    consumer._paused_partitions = {stopped}
+    consumer.on_buffer_drop(stopped)
+    assert (consumer._active_partitions, consumer._buffered_partitions) == (set(), set())
+
+
 async def test_a_poll_under_way_takes_what_is_there_of_a_partition_of_which_no_more_waits() -> None:
     """Else it would wait for other partitions, and everybody for it, while there are records."""
     quiet, busy = TP("t", 0), TP("t", 1)
@@ -225,6 +242,7 @@ async def test_a_poll_under_way_takes_what_is_there_of_a_partition_of_which_no_m
     consumer = Consumer.__new__(Consumer)
     consumer._thread = thread
     consumer._active_partitions, consumer._buffered_partitions = {quiet}, {busy}
+    consumer._paused_partitions = set()
 
     poll = asyncio.create_task(fetcher.fetched_records(consumer._get_active_partitions(), timeout=3600))
     for _ in range(3):
