@@ -149,12 +149,12 @@ class Lanes:
         taken: list[RecordBatch] = []
         left: list[RecordBatch] = []
         passed_over = set(self._in_hand)
-        size = 0
+        weight = 0
         for batch in self._waiting:
-            fits = not taken or size + batch.weight <= self._limit
+            fits = not taken or weight + batch.weight <= self._limit
             if fits and batch.partition not in passed_over:
                 taken.append(batch)
-                size += batch.weight
+                weight += batch.weight
             else:
                 left.append(batch)
                 passed_over.add(batch.partition)
