@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
+from msgspec import Meta
 from pydantic import StringConstraints
 
 from contracts.fields import Data, Text, Uuid
 
 
-class QuestionAsked(Data):
+class QuestionAsked(Data, frozen=True, kw_only=True):
     """An attendee asked something; `asked_by_hash` is never a name or an address."""
 
     event_id: Uuid
     question_id: Text
-    question: Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
+    question: Annotated[str, StringConstraints(min_length=1, max_length=4_000), Meta(min_length=1, max_length=4_000)]
     asked_by_hash: Text | None = None
     language: Text | None = None
 

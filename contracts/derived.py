@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from contracts.fields import Data, JsonObject, Text, Uuid
+from contracts.fields import JsonObject, Model, Text, Uuid
 from contracts.topics import AGENT_ACTIVITIES, DASHBOARD_UPDATES, LEAD_SCORES, WORKFLOW_RUNS, Topic
 
 Day = Annotated[date, Field(strict=False)]
@@ -19,14 +19,19 @@ Ratio = Annotated[str, Field(pattern=r"^[01]\.[0-9]{1,4}$")]
 Priority = Literal["hot", "warm", "nurture", "cold"]
 
 
-class DerivedData(Data):
+class DerivedData(Model):
     """Data of an event that a service emits."""
 
     TYPE: ClassVar[str]
     TOPIC: ClassVar[Topic]
 
+    @property
+    def partition_key(self) -> str:
+        """The key under which the event is published."""
+        raise NotImplementedError
 
-class TopFactor(Data):
+
+class TopFactor(Model):
     """One signal's part in a score, in thousandths of a point."""
 
     signal: Text

@@ -5,7 +5,7 @@ from typing import Literal
 from contracts.fields import Data, Flag, Text, Uuid
 
 
-class EmailEngagement(Data):
+class EmailEngagement(Data, frozen=True, kw_only=True):
     """Something that became of one e-mail, its `message_id`; the event's type says what.
 
     `recipient_hash` is never an address.
@@ -26,13 +26,13 @@ class EmailEngagement(Data):
         return self.sponsor_id or self.message_id
 
 
-class EmailRead(EmailEngagement):
+class EmailRead(EmailEngagement, frozen=True, kw_only=True):
     """An e-mail was opened or clicked; `machine` where a privacy proxy or a link scanner did it."""
 
     machine: Flag = False
 
 
-class EmailBounced(EmailEngagement):
+class EmailBounced(EmailEngagement, frozen=True, kw_only=True):
     """An e-mail came back."""
 
     bounce_kind: Literal["hard", "soft"]

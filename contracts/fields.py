@@ -1,25 +1,42 @@
-"""The types that fields of events are made of, and what is said when a check fails."""
+"""The types that fields of events are made of, and what is said when a check fails.
+
+Each type says its rule twice: to pydantic, which judges, and to msgspec, which reads what is in order at first sight.
+"""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from msgspec import Meta, Struct, structs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, create_model
 
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+MOST_REMEMBERED = 2**16
+_LOWER_UUIDS: set[str | None] = {None}
+"""Some that were found to be ones: the same sponsors and events come again and again."""
+_LOWER_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MONEY = r"^[0-9]{1,10}(\.[0-9]{1,2})?$"
 _CURRENCY = r"^[A-Z]{3}$"
 
-Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
+
+def _whole(pattern: str) -> Meta:
+    """The pattern for msgspec, to which `$` would also be the place before a last line break."""
+    return Meta(pattern=pattern.replace("$", r"\Z"))
+
+
+_IS_UUID = StringConstraints(pattern=_UUID, to_lower=True)
+
+Uuid = Annotated[str, _IS_UUID]
 """8-4-4-4-12 hexadecimal digits in either case; lower case once read."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=255), Meta(min_length=1, max_length=255)]
 """1 to 255 code points, as given."""
 
-Money = Annotated[str, StringConstraints(pattern=_MONEY)]
+Money = Annotated[str, StringConstraints(pattern=_MONEY), _whole(_MONEY)]
 """An amount as it was written, such as "1250" or "12.5"; `cents` counts with it."""
 
-Currency = Annotated[str, StringConstraints(pattern=_CURRENCY)]
+Currency = Annotated[str, StringConstraints(pattern=_CURRENCY), _whole(_CURRENCY)]
 """Three capital letters."""
 
 Flag = Annotated[
@@ -32,15 +49,54 @@ JsonObject = dict[str, Any]
 """Any JSON object; nobody looks inside."""
 
 
-class Data(BaseModel):
-    """The `data` of an event. Types are strict; fields that are not declared are ignored."""
+class Data(Struct, frozen=True, kw_only=True, gc=False):
+    """The `data` of an event that comes from upstream, as services have it: valid, with what was left out filled in.
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    Types are strict; fields that are not declared are ignored.
+    """
 
     @property
     def partition_key(self) -> str:
         """The key under which the event is published: events of one key keep their order."""
         raise NotImplementedError
+
+
+class Model(BaseModel):
+    """Data as pydantic judges it: the rules in full, with words for each fault, and the JSON Schema."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+def model_of(data: type[Data]) -> type[Model]:
+    """Make the model of a class of data: of the same name and fields, in the same order."""
+    given = {field.name: ... if field.required else field.default for field in structs.fields(data)}
+    fields: dict[str, Any] = {name: (type_, given[name]) for name, type_ in _types(data).items()}
+    return create_model(data.__name__, __base__=Model, __doc__=data.__doc__, **fields)
+
+
+def uuids_of(data: type[Any]) -> list[str]:
+    """The names of the fields that hold a Uuid, or may."""
+    return [name for name, type_ in _types(data).items() if any(_is_uuid(each) for each in (type_, *get_args(type_)))]
+
+
+def _types(data: type[Any]) -> dict[str, Any]:
+    hints = get_type_hints(data, include_extras=True)
+    return {name: type_ for name, type_ in hints.items() if name in data.__struct_fields__}
+
+
+def _is_uuid(type_: object) -> bool:
+    return _IS_UUID in getattr(type_, "__metadata__", ())
+
+
+def are_lower_uuids(texts: Iterable[str | None]) -> bool:
+    """Whether each is a Uuid that needs no lowering, or None."""
+    if _LOWER_UUIDS.issuperset(texts):
+        return True
+    found = [text for text in texts if text is not None and _LOWER_UUID.fullmatch(text)]
+    if len(_LOWER_UUIDS) > MOST_REMEMBERED:
+        _LOWER_UUIDS.intersection_update([None])
+    _LOWER_UUIDS.update(found)
+    return _LOWER_UUIDS.issuperset(texts)
 
 
 def cents(money: str) -> int:

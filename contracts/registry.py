@@ -1,14 +1,19 @@
 """Every event type: the topic that carries it and its data's model. A new type is a line at the end."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 from contracts.attendee_questions import QuestionAsked
 from contracts.derived import (
     AgentActivityRecorded,
     DashboardMilestoneReached,
     DashboardUpdated,
+    DerivedData,
     LeadScoreChanged,
     WorkflowCompleted,
     WorkflowFailed,
@@ -16,7 +21,7 @@ from contracts.derived import (
     WorkflowStepCompleted,
 )
 from contracts.email_engagement import EmailBounced, EmailEngagement, EmailRead
-from contracts.fields import Data
+from contracts.fields import Data, Model, are_lower_uuids, model_of, uuids_of
 from contracts.sponsor_activity import SponsorActivity, SponsorshipSigned
 from contracts.ticket_sales import (
     AttendeeCheckedIn,
@@ -29,18 +34,37 @@ from contracts.ticket_sales import (
 from contracts.topics import ATTENDEE_QUESTIONS, EMAIL_ENGAGEMENT, SPONSOR_ACTIVITY, TICKET_SALES, Topic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EventType:
-    """One type of event. `validate` makes `model` of parsed JSON, or raises pydantic's ValidationError."""
+    """One type of event, and what its data becomes."""
 
     name: str
     topic: Topic
-    model: type[Data]
-    validate: Callable[[Any], Data] = field(init=False)
+    data: type[Data] | type[DerivedData]
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def model(self) -> type[Model]:
+        """The model that judges the data."""
+        return self.data if issubclass(self.data, DerivedData) else model_of(self.data)
+
+    def validate(self, given: Any) -> Any:
+        """Make `data` of parsed JSON, or raise pydantic's ValidationError."""
         # The validator itself: model_validate only adds a call around it.
-        object.__setattr__(self, "validate", self.model.__pydantic_validator__.validate_python)
+        valid = self.model.__pydantic_validator__.validate_python(given)
+        return valid if issubclass(self.data, DerivedData) else self.data(**vars(valid))
+
+    def read(self, given: Mapping[str, Any]) -> Any:
+        """Make `data` of a JSON object that is in order at first sight.
+
+        Raises msgspec's ValidationError, or returns None, where that is for `validate` to say.
+        """
+        read = msgspec.convert(given, self.data)
+        return read if are_lower_uuids(self._uuids_of(read)) else None
+
+    @cached_property
+    def _uuids_of(self) -> Callable[[Any], tuple[str | None, ...]]:
+        first, *others = uuids_of(self.data)
+        return attrgetter(first, first, *others)  # a tuple, for one name too
 
 
 _INPUT: dict[Topic, dict[str, type[Data]]] = {

@@ -3,7 +3,7 @@
 from contracts.fields import Currency, Data, JsonObject, Money, Text, Uuid, cents
 
 
-class SponsorActivity(Data):
+class SponsorActivity(Data, frozen=True, kw_only=True):
     """Something that a sponsor did; the event's type says what."""
 
     sponsor_id: Uuid
@@ -17,7 +17,7 @@ class SponsorActivity(Data):
         return self.sponsor_id
 
 
-class SponsorshipSigned(SponsorActivity):
+class SponsorshipSigned(SponsorActivity, frozen=True, kw_only=True):
     """A sponsorship of one event was signed."""
 
     event_id: Uuid

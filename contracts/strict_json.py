@@ -30,9 +30,14 @@ def parse(value: bytes) -> Any:
         raise NotJson(str(error)) from None
     if b"\\" in value and _NUL.search(value):
         raise NotJson("a string holds U+0000")
-    if len(value) > 2 * MAX_NESTING and _nesting(value) > MAX_NESTING:
+    if is_deep(value):
         raise NotJson(f"nested more than {MAX_NESTING} levels deep")
     return document
+
+
+def is_deep(value: bytes) -> bool:
+    """Whether a JSON value has more than MAX_NESTING levels."""
+    return len(value) > 2 * MAX_NESTING and _nesting(value) > MAX_NESTING
 
 
 def canonical(document: Any) -> bytes:

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
+from msgspec import Meta
 from pydantic import Field
 
 from contracts.fields import Currency, Data, Money, Text, Uuid, cents
 
 
-class TicketSale(Data):
+class TicketSale(Data, frozen=True, kw_only=True):
     """What all events of ticketing have."""
 
     event_id: Uuid
@@ -18,26 +19,26 @@ class TicketSale(Data):
         return self.event_id
 
 
-class PageViewed(TicketSale):
+class PageViewed(TicketSale, frozen=True, kw_only=True):
     """Somebody looked at the event's page."""
 
     session_id: Text
 
 
-class TicketOrder(TicketSale):
+class TicketOrder(TicketSale, frozen=True, kw_only=True):
     """What all events of one order have; `order_id` is unique within the event."""
 
     order_id: Text
 
 
-class CheckoutStarted(TicketOrder):
+class CheckoutStarted(TicketOrder, frozen=True, kw_only=True):
     """Somebody began to order."""
 
 
-class OrderCompleted(TicketOrder):
+class OrderCompleted(TicketOrder, frozen=True, kw_only=True):
     """An order was paid; `sponsor_id` where a sponsor placed it."""
 
-    quantity: Annotated[int, Field(ge=1, le=10_000)]
+    quantity: Annotated[int, Field(ge=1, le=10_000), Meta(ge=1, le=10_000)]
     amount: Money
     currency: Currency
     ticket_type: Text
@@ -50,10 +51,10 @@ class OrderCompleted(TicketOrder):
         return cents(self.amount)
 
 
-class OrderRefunded(TicketOrder):
+class OrderRefunded(TicketOrder, frozen=True, kw_only=True):
     """What has been refunded of an order so far: both figures are cumulative."""
 
-    refunded_quantity: Annotated[int, Field(ge=0, le=10_000)]
+    refunded_quantity: Annotated[int, Field(ge=0, le=10_000), Meta(ge=0, le=10_000)]
     refunded_amount: Money
     currency: Currency
 
@@ -63,13 +64,13 @@ class OrderRefunded(TicketOrder):
         return cents(self.refunded_amount)
 
 
-class DisputeClosed(TicketOrder):
+class DisputeClosed(TicketOrder, frozen=True, kw_only=True):
     """A payment's dispute ended."""
 
     outcome: Literal["won", "lost"]
 
 
-class AttendeeCheckedIn(TicketOrder):
+class AttendeeCheckedIn(TicketOrder, frozen=True, kw_only=True):
     """A ticket was shown at the door."""
 
     ticket_id: Text

@@ -5,8 +5,9 @@ time, the value of least rank of each attribute. So order, grouping, repetition 
 adds to the world is a function of its state; when the state moves, all of that moves with it, by new − old.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -56,7 +57,8 @@ class MessageState(NamedTuple):
 
 
 _AT = {name: at for at, name in enumerate(MessageState._fields)}
-_ATTRIBUTES = tuple((at, name) for name, at in _AT.items() if name.endswith("_id") and name != "message_id")
+_ATTRIBUTES = {name: at for name, at in _AT.items() if name.endswith("_id") and name != "message_id"}
+_PLACES, _attributes_of = tuple(_ATTRIBUTES.values()), attrgetter(*_ATTRIBUTES)
 _TIMES = tuple((at, name) for name, at in _AT.items() if name.endswith("_at"))
 
 _TOLD_BY = {name.removesuffix("_at"): (at,) for at, name in _TIMES}
@@ -84,25 +86,24 @@ def fold(state: MessageState, facts: Iterable[Event[Any]]) -> MessageState:
     """Join `state` with facts of its message: in any order and however often, the result is the same."""
     fields: list[Any] = list(state)
     for fact in facts:
-        time, rank, data = fact.time, fact.rank, vars(fact.data)
-        for at in _times_told(fact.name, data):
+        time, rank = fact.time, fact.rank
+        for at in _times_told(fact.name, fact.data):
             if fields[at] is None or time < fields[at]:
                 fields[at] = time
-        for at, name in _ATTRIBUTES:
-            value = data[name]
+        for at, value in zip(_PLACES, _attributes_of(fact.data), strict=True):
             if value is not None and (fields[at] is None or rank < fields[at + 1]):
                 fields[at], fields[at + 1] = value, rank
     return MessageState._make(fields)
 
 
-def _times_told(name: str, data: Mapping[str, Any]) -> tuple[int, ...]:
+def _times_told(name: str, data: Any) -> tuple[int, ...]:
     """Which times a fact tells of; a machine's click none: it is only kept."""
     match name:
-        case "opened" if data["machine"]:
+        case "opened" if data.machine:
             return _OPENED_BY_MACHINE
-        case "clicked" if data["machine"]:
+        case "clicked" if data.machine:
             return ()
-        case "bounced" if data["bounce_kind"] == "hard":
+        case "bounced" if data.bounce_kind == "hard":
             return _BOUNCED_HARD
     return _TOLD_BY[name]
 

@@ -25,11 +25,11 @@ async def insert_facts(connection: Connection, events: Sequence[Event[Any]]) -> 
 
 
 def _fact(event: Event[Any]) -> tuple[Any, ...]:
-    data = vars(event.data)
+    data = event.data
     return (
-        data["message_id"], event.source, event.id, event.name, event.time,
-        data["sponsor_id"], data["event_id"], data["campaign_id"], data["template_id"], data["sequence_id"],
-        data.get("machine", False), data.get("bounce_kind"), data["recipient_hash"], data["url"],
+        data.message_id, event.source, event.id, event.name, event.time,
+        data.sponsor_id, data.event_id, data.campaign_id, data.template_id, data.sequence_id,
+        getattr(data, "machine", False), getattr(data, "bounce_kind", None), data.recipient_hash, data.url,
     )  # fmt: skip
 
 

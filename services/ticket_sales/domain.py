@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import reduce
 from typing import Any, TypeVar
 
+from msgspec.structs import asdict
+
 from contracts.envelope import Event
 from contracts.fields import cents
 from contracts.ticket_sales import (
@@ -199,7 +201,7 @@ FACT_COLUMNS = (
 
 def fact(event: Event[Any]) -> tuple[Any, ...]:
     """Return the row of ticket_events that keeps the event, by FACT_COLUMNS; what its type lacks is null."""
-    given = vars(event.data).get
+    given = asdict(event.data).get
     amount, refunded = given("amount"), given("refunded_amount")
     return (
         given("event_id"), event.source, event.id, event.name, event.time,

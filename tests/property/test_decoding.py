@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts import examples
-from contracts.envelope import Event, Refused, decode, instant
+from contracts.envelope import Event, Refused, decode, instant, judge
 from contracts.fields import Data
 from contracts.registry import EVENT_TYPES
 from contracts.topics import SPONSOR_ACTIVITY, TOPICS, Topic
@@ -35,6 +35,15 @@ telling = st.sampled_from(
     ]
 )
 topics = st.sampled_from(list(TOPICS.values()))
+ODD_JSON = [
+    *("-0", "-1", "1.0", "1E5", "01", "1.", "-", ".5", "+1", "1e400", "1e-400", "5e-324", "1e16", "1e22", "NaN"),
+    *("0.30000000000000004", "9007199254740993", "18446744073709551615", "18446744073709551616"),
+    *("-9223372036854775808", "-9223372036854775809", "123456789012345678901234567890", "Infinity", "null"),
+    *('"\x01"', '"\x7f"', '"\\u0000"', '"\\ud800"', '"a\\/b"', '"12.50\\n"', '"\ufeff"', '"é"', "'a'", "\ufeff1"),
+    *('{"b":1,"a":{"d":1.50,"c":[]}}', '{"a":1,"a":2}', '{"a":1,}', "[1,]", "[" * 249 + "]" * 249, "[" * 252),
+]
+ODD_BYTES = [odd.encode() for odd in ODD_JSON]
+traced = st.sampled_from([[], [("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]])
 
 
 @st.composite
@@ -83,6 +92,33 @@ def test_decoding_agrees_with_a_slow_reading_of_the_contract(mutant: tuple[Topic
     decoded = decode(topic, json.dumps(event, ensure_ascii=False).encode(), [], LATEST)
 
     assert (decoded.reason if isinstance(decoded, Refused) else None) is expected_reason(topic, event, LATEST)
+
+
+@given(mutants(), st.sampled_from(["metadata", "quantity", "sponsor_id", "unknown"]), traced, st.booleans())
+def test_both_readers_make_the_same_of_odd_json(
+    mutant: tuple[Topic, dict[str, Any]], field: str, headers: list[tuple[str, bytes]], inside: bool
+) -> None:
+    topic, event = mutant
+    target = event["data"] if inside and isinstance(event.get("data"), dict) else event
+    target[field] = "@odd@"
+    text = json.dumps(event, ensure_ascii=False)
+
+    for odd in ODD_JSON:
+        value = text.replace('"@odd@"', odd).encode()
+        assert _told(decode(topic, value, headers, LATEST)) == _told(judge(topic, value, headers, LATEST)), odd
+
+
+@given(
+    mutants(), st.integers(0, 400), st.integers(0, 2), st.binary(max_size=3) | st.sampled_from(ODD_JSON).map(str.encode)
+)
+def test_both_readers_make_the_same_of_broken_bytes(
+    mutant: tuple[Topic, dict[str, Any]], at: int, cut: int, junk: bytes
+) -> None:
+    topic, event = mutant
+    value = json.dumps(event, ensure_ascii=False).encode()
+    broken = value[:at] + junk + value[at + cut :]
+
+    assert _told(decode(topic, broken, [], LATEST)) == _told(judge(topic, broken, [], LATEST))
 
 
 @given(mutants())
@@ -137,6 +173,11 @@ def test_ranks_order_as_time_source_and_id_do(facts: list[tuple[datetime, str, s
     by_rank = sorted(events, key=lambda event: event.rank)
 
     assert by_rank == sorted(events, key=lambda event: (event.time, event.source.encode(), event.id.encode()))
+
+
+def _told(decoded: Event[Any] | Refused) -> tuple[Any, str]:
+    """What was decoded, and its text too: 1, 1.0 and True are equal."""
+    return decoded, repr(decoded)
 
 
 def _hash(extra: dict[str, Any], **style: Any) -> bytes:

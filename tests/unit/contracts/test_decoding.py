@@ -3,9 +3,11 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from contracts import envelope, examples, fields
 from contracts.email_engagement import EmailRead
 from contracts.envelope import MAX_VALUE_BYTES, Event, Refused, decode
 from contracts.fields import Data
@@ -198,3 +200,30 @@ def test_rows_made_from_an_event_have_ids_of_their_own_that_stay() -> None:
     assert event.uuid() == "7b3a28a0-eef5-51c0-adaf-551b139aba30"
     assert event.uuid("sponsorship") != event.uuid() == _event({**COMPLETED, "data": {**ORDER, "quantity": 3}}).uuid()
     assert event.uuid() != event._replace(source="/box", id="-office1").uuid()
+
+
+def test_only_records_that_are_not_plain_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Binary mode, extensions, escapes, long integers, ids in capitals, and null for false take the longer way."""
+    judged: list[bytes | None] = []
+    monkeypatch.setattr(envelope, "judge", lambda topic, value, headers, latest: judged.append(value))
+    valid = [each for each in examples.load() if each.reason is None and not each.topic.derived]
+
+    for each in valid:
+        decode(each.topic, each.value, each.headers, datetime(2027, 1, 1, tzinfo=UTC))
+
+    assert {each.name for each in valid if each.value in judged} == {
+        *("website_visited_binary", "sent_binary", "page_viewed_binary"),
+        *("website_visited_traced", "website_visited_with_nulls", "opened_machine_null"),
+        *("escaped_backslash_before_u0000", "integer_beyond_64_bits"),
+    }
+    assert len(judged) == 8 < len(valid) / 2
+
+
+def test_so_many_uuids_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "MOST_REMEMBERED", 10)
+    uuids = [str(UUID(int=n)) for n in range(100)]
+
+    assert [fields.are_lower_uuids([uuid, None]) for uuid in uuids] == [True] * 100
+    assert not fields.are_lower_uuids([uuids[0], "3898D190-f9eb-4acc-8cb1-e29c658cda14"])
+    assert not fields.are_lower_uuids(["x"])
+    assert len(fields._LOWER_UUIDS) < 20

@@ -1,12 +1,19 @@
 """Topics, types and signals agree with each other."""
 
+from operator import attrgetter
+from typing import Any
+
+import msgspec
 import pytest
 
 from contracts.derived import DerivedData
+from contracts.fields import uuids_of
 from contracts.lead_signals import LEAD_SIGNALS
 from contracts.refusals import Reason
-from contracts.registry import EVENT_TYPES
+from contracts.registry import EVENT_TYPES, EventType
 from contracts.topics import DEAD_LETTERS, LEAD_SCORES, TICKET_SALES, TOPICS, Topic
+
+INPUT_TYPES = [event_type for event_type in EVENT_TYPES.values() if not event_type.topic.derived]
 
 
 def test_a_topic_s_name_follows_the_prefix() -> None:
@@ -35,6 +42,34 @@ def test_types_are_named_alike_and_versioned() -> None:
         eventos, _, short, version = name.split(".")
         assert (eventos, version, event_type.name) == ("eventos", "v1", name)
         assert short == short.lower()
+
+
+@pytest.mark.parametrize(
+    "event_type", [each for each in EVENT_TYPES.values() if not each.topic.derived], ids=attrgetter("name")
+)
+def test_the_rules_that_pydantic_judges_by_are_those_that_msgspec_reads_by(event_type: EventType) -> None:
+    """A rule that was told to one of them only would let in what is to be refused, or slow down what is not."""
+    [read] = msgspec.json.schema(event_type.data)["$defs"].values()
+    judged = event_type.model.model_json_schema()
+
+    for field in judged["properties"]:
+        ours, theirs = _rules(read["properties"][field]), _rules(judged["properties"][field])
+        if field in uuids_of(event_type.data):
+            assert "[0-9a-fA-F]{8}" in theirs.pop("pattern")
+        assert ours == theirs, field
+    assert set(read["properties"]) == set(judged["properties"])
+    assert set(read["required"]) == set(judged["required"])
+
+
+def _rules(field: dict[str, Any]) -> dict[str, Any]:
+    """What a schema asks of values that are not null."""
+    [told] = [each for each in field.get("anyOf", [field]) if each.get("type") != "null"]
+    rules = {name: rule for name, rule in told.items() if name not in ("title", "default", "description")}
+    if "enum" in rules:
+        rules = {"enum": sorted(rules["enum"])}
+    if "pattern" in rules:
+        rules["pattern"] = rules["pattern"].replace(r"\Z", "$")
+    return {name: rule for name, rule in rules.items() if (name, rule) != ("additionalProperties", True)}
 
 
 def test_each_signal_belongs_to_one_service_that_hears_of_it() -> None:
