@@ -159,6 +159,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._claiming = asyncio.Lock()
+        self._let_in = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -180,7 +181,17 @@ class Consumer(driver.Consumer):
             self._buffered_partitions.discard(tp)
             return
         super().on_buffer_drop(tp)
+        self._let_in.set()
         self._thread.look_again()
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:  # noqa: ASYNC109 - Faust's
+        """Poll as soon as there is a partition to poll: when enough waits of all of them, Faust sleeps for a second."""
+        if self.flow_active and self._buffered_partitions and not self._get_active_partitions():
+            self._let_in.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._let_in.wait()
+        return await super()._wait_next_records(timeout)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Begin at the positions in Postgres. When they cannot be had now, pause, and go on trying behind."""

@@ -39,6 +39,8 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     ThreadDelegateConsumer.highwaters: "self, *partitions",
     ThreadDelegateConsumer.assignment: "self",
     AbstractConsumer.on_buffer_drop: "self, tp",
+    AbstractConsumer._wait_next_records: "self, timeout",
+    AbstractConsumer._get_active_partitions: "self",
     AbstractConsumer.perform_seek: "self",
     AbstractConsumer.pause_partitions: "self, tps",
     AbstractConsumer.resume_partitions: "self, tps",
@@ -83,6 +85,7 @@ def test_a_hook_has_the_signature_that_is_used(hook: Callable[..., Any]) -> None
     [
         (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_seek_wait"]),
         (Consumer, driver.Consumer, ["_new_consumer_thread", "_to_message", "on_buffer_drop", "seek_to_committed"]),
+        (Consumer, driver.Consumer, ["_wait_next_records"]),
         (Transport, driver.Transport, ["Consumer"]),
         (BatchApp, faust.App, ["_new_transport", "_consumer_wait_empty"]),
         (BatchScheduler, faust.types.transports.SchedulingStrategyT, ["iterate"]),
@@ -102,6 +105,8 @@ def test_the_hooks_are_called_where_they_are_expected_to_be() -> None:
         (driver.AIOKafkaConsumerThread.seek_wait, "self._seek_wait"),
         (driver.AIOKafkaConsumerThread._create_consumer, "self._create_worker_consumer"),
         (AbstractConsumer.perform_seek, "await self.seek_to_committed()"),
+        (AbstractConsumer.getmany, "await self._wait_next_records(timeout)"),
+        (AbstractConsumer._wait_next_records, "self._get_active_partitions()"),
         (AbstractConsumer.getmany, "to_message = self._to_message"),
         (AbstractConsumer.getmany, "self.scheduler.iterate(records)"),
         (ThreadDelegateConsumer.__init__, "self._new_consumer_thread()"),
@@ -240,7 +245,7 @@ async def test_a_poll_under_way_takes_what_is_there_of_a_partition_of_which_no_m
     thread.thread_loop = loop
     thread._consumer = SimpleNamespace(_fetcher=fetcher)
     consumer = Consumer.__new__(Consumer)
-    consumer._thread = thread
+    consumer._thread, consumer._let_in = thread, asyncio.Event()
     consumer._active_partitions, consumer._buffered_partitions = {quiet}, {busy}
     consumer._paused_partitions = set()
 
@@ -250,3 +255,24 @@ async def test_a_poll_under_way_takes_what_is_there_of_a_partition_of_which_no_m
     assert fetcher._fetch_waiters
     consumer.on_buffer_drop(busy)
     assert await asyncio.wait_for(poll, 5) == {busy: [5, 6]}
+
+
+async def test_the_next_poll_begins_once_any_partition_may_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust's own would begin with none of them, and sleep for a second."""
+    busy, busier = TP("t", 0), TP("t", 1)
+
+    async def poll(self: Any, timeout: float) -> tuple[Any, set[TP]]:  # noqa: ASYNC109 - Faust's
+        return {}, set(self._get_active_partitions())
+
+    monkeypatch.setattr(AbstractConsumer, "_wait_next_records", poll)
+    consumer: Any = Consumer.__new__(Consumer)
+    consumer._thread, consumer._let_in = SimpleNamespace(look_again=lambda: None), asyncio.Event()
+    consumer._active_partitions, consumer._buffered_partitions = set(), {busy, busier}
+    consumer._paused_partitions = set()
+
+    polled = asyncio.create_task(consumer._wait_next_records(3600))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not polled.done()
+    consumer.on_buffer_drop(busy)
+    assert await asyncio.wait_for(polled, 5) == ({}, {busy})
