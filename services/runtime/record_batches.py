@@ -184,13 +184,19 @@ class Consumer(driver.Consumer):
         self._let_in.set()
         self._thread.look_again()
 
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Deliver from `tps` again, and from now on."""
+        super().resume_partitions(tps)
+        self._let_in.set()
+
     async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:  # noqa: ASYNC109 - Faust's
-        """Poll as soon as there is a partition to poll: when enough waits of all of them, Faust sleeps for a second."""
-        if self.flow_active and self._buffered_partitions and not self._get_active_partitions():
+        """Poll; and where there is nothing to poll, wait until there is: Faust sleeps for a second."""
+        if self.flow_active and not self._get_active_partitions():
             self._let_in.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._let_in.wait()
+            return {}, set()
         return await super()._wait_next_records(timeout)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:

@@ -85,7 +85,7 @@ def test_a_hook_has_the_signature_that_is_used(hook: Callable[..., Any]) -> None
     [
         (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_seek_wait"]),
         (Consumer, driver.Consumer, ["_new_consumer_thread", "_to_message", "on_buffer_drop", "seek_to_committed"]),
-        (Consumer, driver.Consumer, ["_wait_next_records"]),
+        (Consumer, driver.Consumer, ["resume_partitions", "_wait_next_records"]),
         (Transport, driver.Transport, ["Consumer"]),
         (BatchApp, faust.App, ["_new_transport", "_consumer_wait_empty"]),
         (BatchScheduler, faust.types.transports.SchedulingStrategyT, ["iterate"]),
@@ -257,22 +257,18 @@ async def test_a_poll_under_way_takes_what_is_there_of_a_partition_of_which_no_m
     assert await asyncio.wait_for(poll, 5) == {busy: [5, 6]}
 
 
-async def test_the_next_poll_begins_once_any_partition_may_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faust's own would begin with none of them, and sleep for a second."""
-    busy, busier = TP("t", 0), TP("t", 1)
-
-    async def poll(self: Any, timeout: float) -> tuple[Any, set[TP]]:  # noqa: ASYNC109 - Faust's
-        return {}, set(self._get_active_partitions())
-
-    monkeypatch.setattr(AbstractConsumer, "_wait_next_records", poll)
+@pytest.mark.parametrize("let_in", ["on_buffer_drop", "resume_partitions"])
+async def test_the_next_poll_begins_once_there_is_a_partition_to_poll(let_in: str) -> None:
+    """Faust's own begins with none of them, and sleeps for a second."""
+    tp = TP("t", 0)
     consumer: Any = Consumer.__new__(Consumer)
     consumer._thread, consumer._let_in = SimpleNamespace(look_again=lambda: None), asyncio.Event()
-    consumer._active_partitions, consumer._buffered_partitions = set(), {busy, busier}
-    consumer._paused_partitions = set()
+    consumer._active_partitions, consumer._buffered_partitions, consumer._paused_partitions = set(), {tp}, set()
 
-    polled = asyncio.create_task(consumer._wait_next_records(3600))
+    nothing = asyncio.create_task(consumer._wait_next_records(3600))
     for _ in range(3):
         await asyncio.sleep(0)
-    assert not polled.done()
-    consumer.on_buffer_drop(busy)
-    assert await asyncio.wait_for(polled, 5) == ({}, {busy})
+    assert not nothing.done()
+    getattr(consumer, let_in)(tp if let_in == "on_buffer_drop" else {tp})
+    assert await asyncio.wait_for(nothing, 5) == ({}, set())
+    assert consumer._get_active_partitions() == {tp}
