@@ -146,7 +146,7 @@ async def test_aiokafka_keeps_what_signs_of_life_and_ends_are_read_from() -> Non
 
 @pytest.mark.parametrize(
     ("brought", "wait_ms", "least_bytes"),
-    [(0, 1500, 1), (1, 1500, 1), (2, 6, 131_072), (6, 30, 131_072), (500, 40, 131_072)],
+    [(0, 500, 1), (1, 500, 1), (2, 6, 131_072), (6, 30, 131_072), (500, 40, 131_072)],
 )
 def test_the_broker_gathers_for_the_next_fetch_by_what_the_last_one_brought(
     monkeypatch: pytest.MonkeyPatch, brought: int, wait_ms: int, least_bytes: int
