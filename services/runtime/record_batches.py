@@ -33,8 +33,8 @@ IDLE_TICK = 10.0
 """Seconds between signs of life of a member that has nothing to fetch: aiokafka would let it drop out for good."""
 
 IDLE_WAIT_MS = 500
-"""Milliseconds that the broker holds a fetch when there is nothing; anything that comes is answered at once. What else is
-asked of the broker waits behind it: a claim asks for offsets."""
+"""Milliseconds that the broker holds a fetch when there is nothing; anything that comes is answered at once. Whatever
+else is asked of the broker waits behind it, such as the offsets that a claim needs."""
 GATHER_MS_PER_RECORD, LONGEST_GATHER_MS = 6, 40
 """Milliseconds that the broker gathers for the next fetch, by how many records beyond one the last has brought: where
 little comes it is there at once; where more does, it shares requests and transactions, each of which has its price."""
