@@ -21,7 +21,7 @@ from contracts.fields import first_fault
 from contracts.names import name_uuid
 from contracts.refusals import Reason
 from contracts.registry import EVENT_TYPES
-from contracts.strict_json import NotJson, canonical, is_deep, may_be_rounded, parse, parse_exactly
+from contracts.strict_json import NotJson, canonical, is_deep, may_be_rounded, may_overflow, parse, parse_exactly
 from contracts.topics import Topic
 
 MAX_VALUE_BYTES = 65_536
@@ -95,7 +95,7 @@ class Refused:
 
 
 class _Envelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A plain record. All of it is read: msgspec does not look closely at what it passes over."""
+    """A plain record. None of it is passed over, for msgspec does not look at that closely."""
 
     specversion: Literal["1.0"]
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
@@ -110,7 +110,7 @@ class _Envelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     tracestate: Any = None
 
 
-_read_envelope = msgspec.json.Decoder(_Envelope).decode
+read_envelope = msgspec.json.Decoder(_Envelope).decode
 _NOT_PLAIN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
 """What msgspec raises; and orjson, of integers beyond 64 bits, which it does not write."""
 
@@ -130,16 +130,18 @@ def _read(
     topic: Topic, value: bytes | None, headers: Sequence[tuple[str, bytes | None]], latest: datetime
 ) -> Event[Any] | None:
     """Read a plain record; None for what is not."""
-    if value is None or len(value) > MAX_VALUE_BYTES or b"\\" in value or is_deep(value):
+    if value is None or len(value) > MAX_VALUE_BYTES or topic.derived:
+        return None
+    if b"\\" in value or may_overflow(value) or is_deep(value):
         return None
     by_name = dict(headers) if headers else {}
     if "ce_specversion" in by_name:
         return None
     try:
-        envelope = _read_envelope(value)
+        envelope = read_envelope(value)
         time = instant(envelope.time)
         event_type = EVENT_TYPES.get(envelope.type)
-        if time is None or time > latest or event_type is None or event_type.topic is not topic or topic.derived:
+        if time is None or time > latest or event_type is None or event_type.topic is not topic:
             return None
         data = event_type.read(envelope.data)
         if data is None:

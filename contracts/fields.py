@@ -1,21 +1,23 @@
 """The types that fields of events are made of, and what is said when a check fails.
 
 Each type says its rule twice: to pydantic, which judges, and to msgspec, which reads what is in order at first sight.
+Of a Uuid, `are_lower_uuids` says the second.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, get_args, get_type_hints
 
 from msgspec import Meta, Struct, structs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, create_model
 
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
-MOST_REMEMBERED = 2**16
-_LOWER_UUIDS: set[str | None] = {None}
-"""Some that were found to be ones: the same sponsors and events come again and again."""
 _LOWER_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+MOST_UUIDS = 2**16
+_LOWER_UUIDS: set[str | None] = {None}
+"""Texts that were found to be Uuids in lower case: those of the same sponsors and events come again and again."""
 _MONEY = r"^[0-9]{1,10}(\.[0-9]{1,2})?$"
 _CURRENCY = r"^[A-Z]{3}$"
 
@@ -67,6 +69,7 @@ class Model(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
+@cache
 def model_of(data: type[Data]) -> type[Model]:
     """Make the model of a class of data: of the same name and fields, in the same order."""
     given = {field.name: ... if field.required else field.default for field in structs.fields(data)}
@@ -88,12 +91,12 @@ def _is_uuid(type_: object) -> bool:
     return _IS_UUID in getattr(type_, "__metadata__", ())
 
 
-def are_lower_uuids(texts: Iterable[str | None]) -> bool:
+def are_lower_uuids(texts: Collection[str | None]) -> bool:
     """Whether each is a Uuid that needs no lowering, or None."""
     if _LOWER_UUIDS.issuperset(texts):
         return True
     found = [text for text in texts if text is not None and _LOWER_UUID.fullmatch(text)]
-    if len(_LOWER_UUIDS) > MOST_REMEMBERED:
+    if len(_LOWER_UUIDS) > MOST_UUIDS:
         _LOWER_UUIDS.intersection_update([None])
     _LOWER_UUIDS.update(found)
     return _LOWER_UUIDS.issuperset(texts)

@@ -1,4 +1,4 @@
-"""Every event type: the topic that carries it and its data's model. A new type is a line at the end."""
+"""Every event type: the topic that carries it and the class of its data. A new type is a line at the end."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -63,8 +63,8 @@ class EventType:
 
     @cached_property
     def _uuids_of(self) -> Callable[[Any], tuple[str | None, ...]]:
-        first, *others = uuids_of(self.data)
-        return attrgetter(first, first, *others)  # a tuple, for one name too
+        names = uuids_of(self.data)
+        return attrgetter(names[0], *names) if names else lambda _: ()  # a tuple, for one name too
 
 
 _INPUT: dict[Topic, dict[str, type[Data]]] = {
@@ -118,7 +118,7 @@ _DERIVED = (
 EVENT_TYPES: dict[str, EventType] = {
     event_type.name: event_type
     for event_type in (
-        *(EventType(name, topic, model) for topic, types in _INPUT.items() for name, model in types.items()),
-        *(EventType(model.TYPE, model.TOPIC, model) for model in _DERIVED),
+        *(EventType(name, topic, data) for topic, types in _INPUT.items() for name, data in types.items()),
+        *(EventType(data.TYPE, data.TOPIC, data) for data in _DERIVED),
     )
 }

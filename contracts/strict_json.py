@@ -11,6 +11,8 @@ MAX_NESTING = 250  # orjson reads 1,024 levels but writes 254; the canonical for
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
+_DOUBLE_DIGITS = 308
+_TWELVE_DIGITS = re.compile(rb"[0-9]{12}")
 _SAFE_DIGITS = 18  # no integer of so few digits leaves 64 bits
 
 
@@ -38,6 +40,14 @@ def parse(value: bytes) -> Any:
 def is_deep(value: bytes) -> bool:
     """Whether a JSON value has more than MAX_NESTING levels."""
     return len(value) > 2 * MAX_NESTING and _nesting(value) > MAX_NESTING
+
+
+def may_overflow(value: bytes) -> bool:
+    """Whether there may be a number of more than 308 digits, which no double holds; seldom true of others.
+
+    Every 25th byte is looked at: of so many digits, twelve in a row.
+    """
+    return len(value) > _DOUBLE_DIGITS and _TWELVE_DIGITS.search(value[::25]) is not None
 
 
 def canonical(document: Any) -> bytes:

@@ -81,6 +81,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._next: dict[TP, int] = {}
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = IDLE_WAIT_MS  # for the fetch that begins before the first claim
         return consumer
 
     async def _fetch_records(
@@ -190,15 +191,25 @@ class Consumer(driver.Consumer):
         super().resume_partitions(tps)
         self._let_in.set()
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Let nothing be polled before the claim has said from where; Faust resumes the flow after it.
+
+        Faust itself stops the flow only of a member that had partitions before.
+        """
+        self.stop_flow()
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:  # noqa: ASYNC109 - Faust's
         """Poll; and where there is nothing to poll, wait until there is: Faust sleeps for a second."""
-        if self.flow_active and not self._get_active_partitions():
-            self._let_in.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._let_in.wait()
-            return {}, set()
-        return await super()._wait_next_records(timeout)
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow.wait())
+        if self._get_active_partitions():
+            return await super()._wait_next_records(timeout)
+        self._let_in.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._let_in.wait()
+        return None, None  # nothing was polled: not even what Faust would take for records to be sought back
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Begin at the positions in Postgres. When they cannot be had now, pause, and go on trying behind."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ import mode
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.subscription_state import Assignment, SubscriptionState, TopicPartitionState
+from faust.tables.recovery import Recovery
 from faust.transport import conductor
 from faust.transport.conductor import ConductorCompiler
 from faust.transport.consumer import Consumer as AbstractConsumer
@@ -41,6 +42,8 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     AbstractConsumer.on_buffer_drop: "self, tp",
     AbstractConsumer._wait_next_records: "self, timeout",
     AbstractConsumer._get_active_partitions: "self",
+    AbstractConsumer.on_partitions_assigned: "self, assigned, generation_id=0",
+    AbstractConsumer.stop_flow: "self",
     AbstractConsumer.perform_seek: "self",
     AbstractConsumer.pause_partitions: "self, tps",
     AbstractConsumer.resume_partitions: "self, tps",
@@ -85,7 +88,7 @@ def test_a_hook_has_the_signature_that_is_used(hook: Callable[..., Any]) -> None
     [
         (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_seek_wait"]),
         (Consumer, driver.Consumer, ["_new_consumer_thread", "_to_message", "on_buffer_drop", "seek_to_committed"]),
-        (Consumer, driver.Consumer, ["resume_partitions", "_wait_next_records"]),
+        (Consumer, driver.Consumer, ["on_partitions_assigned", "resume_partitions", "_wait_next_records"]),
         (Transport, driver.Transport, ["Consumer"]),
         (BatchApp, faust.App, ["_new_transport", "_consumer_wait_empty"]),
         (BatchScheduler, faust.types.transports.SchedulingStrategyT, ["iterate"]),
@@ -107,6 +110,9 @@ def test_the_hooks_are_called_where_they_are_expected_to_be() -> None:
         (AbstractConsumer.perform_seek, "await self.seek_to_committed()"),
         (AbstractConsumer.getmany, "await self._wait_next_records(timeout)"),
         (AbstractConsumer._wait_next_records, "self._get_active_partitions()"),
+        (AbstractConsumer.getmany, "if records is None or self.should_stop:"),
+        (Recovery._resume_streams, "consumer.resume_flow()"),
+        (aiokafka.AIOKafkaConsumer.start, "fetch_max_wait_ms=self._fetch_max_wait_ms"),
         (AbstractConsumer.getmany, "to_message = self._to_message"),
         (AbstractConsumer.getmany, "self.scheduler.iterate(records)"),
         (ThreadDelegateConsumer.__init__, "self._new_consumer_thread()"),
@@ -270,5 +276,45 @@ async def test_the_next_poll_begins_once_there_is_a_partition_to_poll(let_in: st
         await asyncio.sleep(0)
     assert not nothing.done()
     getattr(consumer, let_in)(tp if let_in == "on_buffer_drop" else {tp})
-    assert await asyncio.wait_for(nothing, 5) == ({}, set())
+    assert await asyncio.wait_for(nothing, 5) == (None, None)
     assert consumer._get_active_partitions() == {tp}
+
+
+async def test_nothing_is_polled_before_the_claim_even_of_a_member_that_had_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was polled before would begin at the offset that Kafka knows, which is only a hint."""
+    tp = TP("t", 0)
+    story: list[str] = []
+    consumer: Any = Consumer.__new__(Consumer)
+    consumer._thread, consumer._let_in = SimpleNamespace(look_again=lambda: None), asyncio.Event()
+    consumer.can_resume_flow, consumer.suspend_flow = asyncio.Event(), asyncio.Event()
+    consumer._active_partitions, consumer._buffered_partitions, consumer._paused_partitions = set(), set(), set()
+
+    async def assigned(self: Any, partitions: set[TP], generation_id: int) -> None:
+        self.resume_partitions(partitions)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        story.append("claimed")
+        self.resume_flow()
+
+    async def poll(self: Any, timeout: float) -> tuple[Any, set[TP]]:  # noqa: ASYNC109 - Faust's
+        story.append("polled")
+        return {}, {tp}
+
+    async def wait(self: Any, resumed: Awaitable[object]) -> None:
+        await resumed
+
+    monkeypatch.setattr(AbstractConsumer, "on_partitions_assigned", assigned)
+    monkeypatch.setattr(AbstractConsumer, "_wait_next_records", poll)
+    monkeypatch.setattr(Consumer, "wait", wait)
+
+    async def fetch() -> None:
+        while not story or story[-1] != "polled":
+            await consumer._wait_next_records(3600)
+
+    fetching = asyncio.create_task(fetch())
+    await asyncio.sleep(0)
+    await consumer.on_partitions_assigned({tp}, 1)
+    await asyncio.wait_for(fetching, 5)
+    assert story == ["claimed", "polled"]

@@ -11,13 +11,10 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib import import_module
 from itertools import cycle, islice
-from typing import Any
 
-import orjson
-
-from contracts.envelope import decode
+from contracts.envelope import decode, judge, read_envelope
 from contracts.registry import EVENT_TYPES
-from contracts.strict_json import canonical, parse
+from contracts.strict_json import canonical
 from contracts.topics import Topic
 from services.operator.processes import INTAKE_SERVICES
 from services.operator.standing import INTAKE_TOPICS
@@ -88,12 +85,13 @@ async def _intake(lab: Lab, database: Database, service: str) -> list[Step]:
 def _decoding(topic: Topic, records: Sequence[Record]) -> Iterator[tuple[str, Spent]]:
     """What decoding takes: all of it, and its larger parts again by themselves."""
     values: list[bytes] = [record.value for record in islice(cycle(records), _SAMPLE)]
-    documents: list[Any] = [orjson.loads(value) for value in values]
-    contents = [[it["type"], datetime.fromisoformat(it["time"]), it["data"]] for it in documents]
+    envelopes = [read_envelope(value) for value in values]
+    contents = [[it.type, datetime.fromisoformat(it.time), it.data] for it in envelopes]
     yield "decode, all of it", _timed(lambda: [decode(topic, value, (), _LATEST) for value in values])
-    yield "· parse", _timed(lambda: [parse(value) for value in values])
-    yield "· validate", _timed(lambda: [EVENT_TYPES[it["type"]].validate(it["data"]) for it in documents])
+    yield "· parse", _timed(lambda: [read_envelope(value) for value in values])
+    yield "· validate", _timed(lambda: [EVENT_TYPES[it.type].read(it.data) for it in envelopes])
     yield "· hash", _timed(lambda: [blake2b(canonical(it), digest_size=16).digest() for it in contents])
+    yield "what is not plain, all of it", _timed(lambda: [judge(topic, value, (), _LATEST) for value in values])
 
 
 def _timed(work: Callable[[], object]) -> Spent:

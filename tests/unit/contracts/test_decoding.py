@@ -220,7 +220,7 @@ def test_only_records_that_are_not_plain_are_judged(monkeypatch: pytest.MonkeyPa
 
 
 def test_so_many_uuids_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "MOST_REMEMBERED", 10)
+    monkeypatch.setattr(fields, "MOST_UUIDS", 10)
     uuids = [str(UUID(int=n)) for n in range(100)]
 
     assert [fields.are_lower_uuids([uuid, None]) for uuid in uuids] == [True] * 100
