@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, structs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, create_model
 
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
-_LOWER_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_LOWER_UUID = re.compile(_UUID.replace("A-F", ""))
 MOST_UUIDS = 2**16
 _LOWER_UUIDS: set[str | None] = {None}
 """Texts that were found to be Uuids in lower case: those of the same sponsors and events come again and again."""

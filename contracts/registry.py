@@ -54,12 +54,14 @@ class EventType:
         return valid if issubclass(self.data, DerivedData) else self.data(**vars(valid))
 
     def read(self, given: Mapping[str, Any]) -> Any:
-        """Make `data` of a JSON object that is in order at first sight.
+        """Make `data` of a JSON object that is in order at first sight, or raise msgspec's ValidationError.
 
-        Raises msgspec's ValidationError, or returns None, where that is for `validate` to say.
+        What is not may still be valid; that is for `validate` to say.
         """
         read = msgspec.convert(given, self.data)
-        return read if are_lower_uuids(self._uuids_of(read)) else None
+        if not are_lower_uuids(self._uuids_of(read)):
+            raise msgspec.ValidationError("a Uuid that is not in lower case, or none")
+        return read
 
     @cached_property
     def _uuids_of(self) -> Callable[[Any], tuple[str | None, ...]]:

@@ -97,6 +97,6 @@ def test_data_without_a_uuid_is_read_too() -> None:
     class Remark(Data, frozen=True, kw_only=True):
         text: Text
 
-    assert EventType("eventos.support.remark_made.v1", ATTENDEE_QUESTIONS, Remark).read({"text": "x"}) == Remark(
-        text="x"
-    )
+    remark_made = EventType("eventos.support.remark_made.v1", ATTENDEE_QUESTIONS, Remark)
+
+    assert remark_made.read({"text": "x"}) == Remark(text="x")
