@@ -10,6 +10,7 @@ import faust
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import TP
 
 from contracts.topics import Topic
@@ -17,10 +18,11 @@ from services.runtime import positions
 from services.runtime.database import Connection, Fault, Pool, acquire, classify, patiently, transaction
 from services.runtime.health import Pulse
 from services.runtime.intake import Intake, SkippedRecordsError
+from services.runtime.kafka import sasl_password, tls_context
 from services.runtime.lanes import Lanes
 from services.runtime.metrics import IntakeMetrics
 from services.runtime.positions import Position
-from services.runtime.record_batches import BatchApp, BatchScheduler, Claimed, Consumer, faust_credentials
+from services.runtime.record_batches import BatchApp, BatchScheduler, Claimed, Consumer
 from services.runtime.records import RecordBatch
 from services.runtime.settings import Settings
 from services.runtime.sql import load_queries
@@ -65,7 +67,7 @@ class Consuming:
         app = BatchApp(
             settings.consumer_group(self._service),
             broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
-            broker_credentials=faust_credentials(settings),
+            broker_credentials=_credentials(settings),
             broker_max_poll_records=settings.batch_records,
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=_heartbeat_interval(settings),
@@ -249,3 +251,16 @@ def _away(error: BaseException) -> bool:
 
 def _aiokafka(tp: TP) -> TopicPartition:
     return TopicPartition(tp.topic, tp.partition)
+
+
+def _credentials(settings: Settings) -> Credentials | None:
+    """How to reach Kafka, in Faust's words."""
+    if "SASL" in settings.kafka_security_protocol:
+        return SASLCredentials(
+            mechanism=settings.kafka_sasl_mechanism,
+            username=settings.kafka_sasl_username,
+            password=sasl_password(settings),
+            ssl_context=tls_context(settings),
+        )
+    context = tls_context(settings)
+    return SSLCredentials(context) if context is not None else None

@@ -13,16 +13,13 @@ import aiokafka
 import faust
 import structlog
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
-from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.transports import SchedulingStrategyT
 from mode import Service
 from mode.threads import WorkerThread
 
-from services.runtime.kafka import sasl_password, tls_context
 from services.runtime.records import Record, RecordBatch
-from services.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -187,7 +184,7 @@ class Consumer(driver.Consumer):
         self._thread.look_again()
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
-        """Deliver from `tps` again, and from now on."""
+        """Deliver from `tps` again: from now on, where there was nothing to poll."""
         super().resume_partitions(tps)
         self._let_in.set()
 
@@ -308,16 +305,3 @@ class BatchApp(faust.App):
         tps = {tp for tp in self.consumer.assignment() if tp.partition in set(partitions)}
         self.stopped |= tps
         self.consumer.pause_partitions(tps)
-
-
-def faust_credentials(settings: Settings) -> Credentials | None:
-    """How to reach Kafka, in Faust's words."""
-    if "SASL" in settings.kafka_security_protocol:
-        return SASLCredentials(
-            mechanism=settings.kafka_sasl_mechanism,
-            username=settings.kafka_sasl_username,
-            password=sasl_password(settings),
-            ssl_context=tls_context(settings),
-        )
-    context = tls_context(settings)
-    return SSLCredentials(context) if context is not None else None
