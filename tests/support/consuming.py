@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
@@ -22,8 +23,8 @@ SERVICE = "sponsor_activity"
 DEADLINE = 60.0
 
 
-def notes(sponsor: str, count: int) -> list[bytes]:
-    return [event(SPONSOR_ACTIVITY, "note_added", sponsor_id=sponsor) for _ in range(count)]
+def notes(sponsor: str, count: int, **data: Any) -> list[bytes]:
+    return [event(SPONSOR_ACTIVITY, "note_added", sponsor_id=sponsor, **data) for _ in range(count)]
 
 
 async def publish(settings: Settings, partition: int, values: Sequence[bytes]) -> None:

@@ -57,8 +57,8 @@ async def test_records_that_retention_eats_under_a_running_consumer_are_counted_
         async with held_up(settings, connection):
             await publish(settings, 0, notes(sponsor, 1))
             await until_blocked(connection, f"eventos-{SERVICE}")
-            for _ in range(20):  # fetched piece by piece, until there is no more room for what is fetched
-                await publish(settings, 0, notes(sponsor, 20))
+            for _ in range(20):  # more than there is room for: 8 KiB each, of which a fetch has 1 MiB at most
+                await publish(settings, 0, notes(sponsor, 20, metadata={"note": "x" * 8192}))
             async with administrator(settings) as admin:
                 await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=400)})
             await publish(settings, 0, notes(sponsor, 1))
