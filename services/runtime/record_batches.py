@@ -19,7 +19,7 @@ from faust.types.transports import SchedulingStrategyT
 from mode import Service
 from mode.threads import WorkerThread
 
-from services.runtime.records import Record, RecordBatch
+from services.runtime.records import Record, RecordBatch, size_of
 
 log = structlog.get_logger(__name__)
 
@@ -105,8 +105,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _batch(self, tp: TP, records: list[Record], to_come: int) -> RecordBatch:
         follows = self._next.get(tp, records[0].offset)
         self._next[tp] = records[-1].offset + 1
-        size = sum(record.serialized_key_size + record.serialized_value_size for record in records)
-        return RecordBatch(tp.partition, records, follows, to_come=to_come, size=size)
+        return RecordBatch(tp.partition, records, follows, to_come=to_come, size=size_of(records))
 
     async def _seek_wait(self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         self._next.update(partitions)

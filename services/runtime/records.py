@@ -1,6 +1,6 @@
 """Records on their way through intake."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -34,6 +34,16 @@ class Item(NamedTuple):
     decoded: Event[Any] | Refused
 
 
+def size_of(records: Iterable[Record]) -> int:
+    """The bytes of their keys, values and headers."""
+    size = 0
+    for record in records:
+        size += len(record.key or b"") + len(record.value or b"")
+        for name, value in record.headers:
+            size += len(name) + len(value or b"")
+    return size
+
+
 LARGE_RECORD = 4096
 """Bytes; a batch that has more to a record weighs more than its records."""
 
@@ -43,7 +53,7 @@ class RecordBatch:
     """Consecutive records of one partition, and the offset that they follow: the position before them.
 
     `items` is what decoding made of the records, where that was done ahead; `to_come` is how many batches, of other
-    partitions, the same fetch brought behind this one; `size` is the bytes of the records' keys and values.
+    partitions, the same fetch brought behind this one; `size` is the records' `size_of`.
     """
 
     partition: int
