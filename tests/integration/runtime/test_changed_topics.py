@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from pydantic import SecretStr
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.operator.topics import apply_topics
@@ -20,6 +21,7 @@ from tests.support.consuming import DEADLINE, SERVICE, consumer, notes, publish,
 from tests.support.crm import add_sponsor
 from tests.support.databases import connect
 from tests.support.interleaving import until_blocked
+from tests.support.proxy import proxy
 
 _POSITION = "SELECT next_offset, applied, stopped_reason FROM stream_offsets WHERE partition = 0"
 
@@ -150,6 +152,28 @@ async def test_what_is_settled_while_a_gap_is_found_is_not_counted_as_gone(
     await asyncio.gather(other.close(), observer.close())
 
     assert row["applied"] + (gap or 0) == 5 - 1
+
+
+@pytest.mark.proves(12)
+async def test_a_gap_is_told_of_although_the_answer_to_its_commit_is_lost(
+    settings: Settings, connection: Connection
+) -> None:
+    """The claim that is made again finds the position past the gap, as if there had never been one."""
+    name, sponsor = SPONSOR_ACTIVITY.full_name(settings.topic_prefix), await add_sponsor(connection)
+    await publish(settings, 0, notes(sponsor, 5))
+    async with administrator(settings) as admin:
+        await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=3)})
+    await connection.execute("INSERT INTO stream_offsets VALUES ($1, $2, 0, 1)", SERVICE, name)
+    url = settings.database_url.get_secret_value()
+    async with proxy(url) as between:
+        between.cut_at_commits("after")
+        changed = {"retention_gap": "continue", "database_url": SecretStr(between.url(url))}
+        async with consumer(settings.model_copy(update=changed)) as metrics:
+            await until_stored(connection, {0: (5, 2, 0, 0)})
+            gap = metrics.registry.get_sample_value("eventos_offset_gap_records_total", {"service": SERVICE})
+        assert between.commits_to_cut == 0
+
+    assert gap == 2
 
 
 _SETTLE_ONE = "UPDATE stream_offsets SET next_offset = 2, applied = applied + 1 WHERE partition = 0 AND next_offset < 2"

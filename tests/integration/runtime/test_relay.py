@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from contracts.topics import LEAD_SCORES
-from services.outbox_relay import store
+from services.outbox_relay import app, store
 from services.outbox_relay.app import FATAL, Relay
 from services.runtime.database import Connection, connect, connect_pool
 from services.runtime.health import Pulse
@@ -25,10 +25,10 @@ SERVICE = "outbox_relay"
 
 
 @asynccontextmanager
-async def relay(settings: Settings) -> AsyncIterator[Relay]:
+async def relay(settings: Settings, pulse: Pulse | None = None) -> AsyncIterator[Relay]:
     pool = await connect_pool(settings, SERVICE)
     try:
-        yield Relay(Tools(settings, pool, ServiceMetrics(SERVICE), Pulse(60)))
+        yield Relay(Tools(settings, pool, ServiceMetrics(SERVICE), pulse or Pulse(60)))
     finally:
         pool.terminate()
 
@@ -192,3 +192,39 @@ async def test_a_topic_that_cannot_be_written_to_holds_up_no_other_and_costs_no_
 
     assert scores(await sent(settings), "a") == [1, 2]
     assert [row[0] for row in await connection.fetch("SELECT aggregateid FROM outbox")] == ["x"]
+
+
+class Heard(Pulse):
+    """Says when it has beaten a few times."""
+
+    def __init__(self) -> None:
+        super().__init__(60)
+        self.beats, self.several = 0, asyncio.Event()
+
+    def beat(self, loop: str) -> None:
+        super().beat(loop)
+        self.beats += 1
+        if self.beats == 5:
+            self.several.set()
+
+
+async def test_a_relay_that_waits_for_kafka_shows_that_it_lives(
+    settings: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka answers only once the relay has shown it several times: once by beginning, the others while it waits."""
+    pulse, send = Heard(), Relay._send_in_transaction
+
+    async def late(*arguments: Any) -> None:
+        async with asyncio.timeout(60):
+            await pulse.several.wait()
+        await send(*arguments)
+
+    monkeypatch.setattr(app, "BEAT", 0.01)
+    monkeypatch.setattr(Relay, "_send_in_transaction", late)
+    await append(connection, "a", 1)
+    service = await connect(settings, SERVICE)
+    async with relay(settings, pulse) as it, producer(settings) as kafka:
+        assert await it.round(service, kafka, await store.installation(service)) == 1
+    await service.close()
+
+    assert scores(await sent(settings), "a") == [1]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from services.sponsor_activity.app import SponsorActivity
 from tests.support.crm import add_sponsor
 from tests.support.intakes import bench
 from tests.support.interleaving import terminate
+from tests.support.proxy import proxy
 from tests.support.records import batch, event
 
 pytestmark = pytest.mark.proves(27)
@@ -23,6 +25,12 @@ LONG = 60.0
 
 @pytest.fixture
 async def bell(database_url: str) -> AsyncIterator[Bell]:
+    async with listening(database_url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def listening(database_url: str) -> AsyncIterator[Bell]:
     """Who waits for the marks of lead_scores, listening; its first ring, for having begun to, is over."""
     settings = Settings(kafka_bootstrap_servers="unused:9092", database_url=SecretStr(database_url))
     made = Bell(settings, "lead_scoring", marks_channel("lead_scores"))
@@ -64,6 +72,20 @@ async def test_a_listener_that_was_cut_off_rings_for_what_it_may_have_missed_and
     assert await bell.wait(LONG)  # listens again
     await wake(connection, ["lead_scores"], outbox=False)
     assert await bell.wait(LONG)
+
+
+async def test_a_listener_whose_network_has_gone_silent_finds_out_by_itself(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.runtime.wake.SIGN_OF_LIFE", 0.1)
+    monkeypatch.setattr("services.runtime.database.COMMAND_TIMEOUT", 0.5)
+    async with proxy(database_url) as between, listening(between.url(database_url)) as bell:
+        between.stall()
+        assert await bell.wait(LONG)  # nothing came, and nobody closed anything
+        between.flow()
+        assert await bell.wait(LONG)  # listens again
+        await wake(connection, ["lead_scores"], outbox=False)
+        assert await bell.wait(LONG)
 
 
 async def test_a_notice_that_cannot_be_given_harms_nobody(connection: Connection, database_url: str) -> None:
