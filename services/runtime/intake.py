@@ -131,8 +131,7 @@ class Intake:
             middle = len(items) // 2
             left, right = items[:middle], items[middle:]
             stopped = await self._settle(left, follows)
-            ends = {item.record.partition: item.record.offset + 1 for item in left}
-            return stopped | await self._settle(right, {**follows, **ends})
+            return stopped | await self._settle(right, {**follows, **_ends(left)})
 
     async def _blame(self, item: Item, error: Exception, follows: Mapping[int, int]) -> set[int]:
         """Dead-letter the one record that its handler chokes on; stop the partition when it chokes on every one."""
@@ -141,6 +140,7 @@ class Intake:
         if self._errors_in_row[partition] >= self._settings.handler_errors_in_row_limit:
             reason = f"handler_error on {self._errors_in_row[partition]} records in a row ({type(error).__name__})"
             await self._patiently(partial(self._stop, partition, reason))
+            del self._errors_in_row[partition]  # whoever resumes it has mended something
             return {partition}
         self._errors_in_row[partition] += 1
         known = item.decoded
@@ -153,17 +153,34 @@ class Intake:
             await positions.stop(connection, self._consumer, self._topic_name, partition, reason)
 
     async def _commit_patiently(self, items: Sequence[Item], follows: Mapping[int, int]) -> set[int]:
-        """Commit `items`, looking again when a row that they refer to vanished, cutting them where a limit says so."""
-        rechecks = 0
+        """Commit `items`, looking again when a row that they refer to vanished, cutting them where a limit says so.
+
+        The rest of what was cut is of partitions that are stopped then, unless a record that was refused at first was
+        not when the rest had been cut: such a rest is committed behind it.
+        """
+        stopped: set[int] = set()
+        kept, rechecks = items, 0
         while True:
             try:
-                return await self._patiently(partial(self._commit, items, follows), alone=len(items) == 1)
+                stopped |= await self._patiently(partial(self._commit, kept, follows), alone=len(kept) == 1)
             except LimitReached as limit:
-                items = limit.kept
+                kept = limit.kept
+                continue
             except Exception as error:
                 rechecks += 1
                 if classify(error) is not Fault.RECHECK or rechecks > RECHECKS:
                     raise
+                continue
+            if kept is items:
+                return stopped
+            follows = {**follows, **_ends(kept)}
+            items = kept = [
+                item
+                for item in items
+                if item.record.partition not in stopped and item.record.offset >= follows[item.record.partition]
+            ]
+            if not items:
+                return stopped
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]], *, alone: bool = True) -> T:
         """Repeat `attempt` for as long as the database is away; what cannot be split further waits too."""
@@ -231,6 +248,11 @@ class Intake:
             if len(kept) < len(fresh):
                 raise LimitReached(kept)
         return tallies
+
+
+def _ends(items: Iterable[Item]) -> dict[int, int]:
+    """The offset behind the last of `items`, by partition."""
+    return {item.record.partition: item.record.offset + 1 for item in items}
 
 
 def _stopped(found: Iterable[Position]) -> set[int]:

@@ -19,9 +19,9 @@ async def add_event(connection: Connection, *, currency: str = "USD", capacity: 
     return event_id
 
 
-async def add_sponsor(connection: Connection) -> str:
-    """Insert a sponsor; return its id."""
-    sponsor_id = str(uuid4())
+async def add_sponsor(connection: Connection, sponsor_id: str | None = None) -> str:
+    """Insert a sponsor, with an id that was known before if one is given; return its id."""
+    sponsor_id = sponsor_id or str(uuid4())
     await connection.execute(
         "INSERT INTO sponsors (id, company_name, industry) VALUES ($1, 'Company', 'food')", sponsor_id
     )

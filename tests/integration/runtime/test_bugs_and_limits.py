@@ -1,12 +1,14 @@
 """A bug on one record costs that record; a bug on all of them, or poison without end, stops the partition."""
 
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from contracts.topics import SPONSOR_ACTIVITY
 from services.runtime.database import Connection
+from services.runtime.intake import Intake, LimitReached
 from services.sponsor_activity.app import SponsorActivity
 from tests.support.crm import add_sponsor
 from tests.support.intakes import Choking, bench, stored
@@ -113,6 +115,17 @@ async def test_a_bug_on_every_record_stops_the_partition_and_dead_letters_no_fur
         assert await stored(connection) == {1: (8, 5, 0, 3), 2: (3, 3, 0, 0)}
 
 
+async def test_a_partition_that_was_resumed_has_all_its_handler_errors_before_it_again(
+    connection: Connection, database_url: str, sponsor: str
+) -> None:
+    async with bench(database_url, Choking(), handler_errors_in_row_limit=2) as it:
+        assert await it.process(batch(0, 0, *notes(sponsor, "abc", "abc"))) == {0}
+        await connection.execute("UPDATE stream_offsets SET stopped_reason = NULL")
+        assert await it.process(batch(0, 2, *notes(sponsor, "cde", "c"))) == set()
+
+    assert await stored(connection) == {0: (5, 2, 0, 3)}
+
+
 async def test_a_record_that_is_applied_begins_the_count_of_handler_errors_anew(
     connection: Connection, database_url: str, sponsor: str
 ) -> None:
@@ -158,6 +171,27 @@ async def test_a_limit_reached_in_one_half_of_a_halved_batch_leaves_the_other_pa
         assert await it.process(*merged) == {0}
 
     assert await stored(connection) == {0: (3, 1, 0, 2), 1: (4, 3, 0, 1)}
+
+
+async def test_what_is_behind_a_limit_that_was_not_reached_after_all_is_settled_too(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is cut at its second refusal; before what is left commits, the sponsor comes that both had missed."""
+    late, commit = str(uuid4()), Intake._commit
+
+    async def then_the_sponsor_comes(self: Intake, *arguments: Any) -> set[int]:
+        try:
+            return await commit(self, *arguments)
+        except LimitReached:
+            await add_sponsor(connection, late)
+            raise
+
+    monkeypatch.setattr(Intake, "_commit", then_the_sponsor_comes)
+    async with bench(database_url, Choking(), refused_in_row_limit=2) as it:
+        merged = batch(0, 0, *notes(late, "abcd")), batch(1, 0, *notes(late, "e-"))
+        assert await it.process(*merged) == set()
+
+    assert await stored(connection) == {0: (4, 4, 0, 0), 1: (2, 1, 0, 1)}
 
 
 async def test_wrong_sql_and_missing_rights_are_no_records_fault_and_end_the_work(
