@@ -20,6 +20,7 @@ from services.runtime.health import Pulse
 from services.runtime.intake import Intake, SkippedRecordsError
 from services.runtime.kafka import sasl_password, tls_context
 from services.runtime.lanes import Lanes
+from services.runtime.logs import name_of
 from services.runtime.metrics import IntakeMetrics
 from services.runtime.positions import Position
 from services.runtime.record_batches import BatchApp, BatchScheduler, Claimed, Consumer
@@ -32,8 +33,9 @@ queries = load_queries(__package__)
 
 HINT_INTERVAL = 5.0
 """Seconds between commits of the positions to Kafka, where lag tools look; nothing here ever reads them."""
-RESUME_INTERVAL = 5.0
-"""Seconds between looks whether an operator has resumed a stopped partition."""
+LOOK_INTERVAL = 5.0
+"""Seconds between looks whether positions are still what they were: an operator may have resumed a stopped partition, a
+failover may have lost the last commits."""
 AGAIN_AFTER = (0.0, 1.0, 2.0)
 """Seconds after which a partition's end is asked for again that lies before its position."""
 
@@ -83,7 +85,7 @@ class Consuming:
             web_enabled=False,
             env_prefix="EVENTOS_FAUST_",
         )
-        app.claim, app.claim_timeout = self._claim, settings.claim_timeout
+        app.claim, app.claim_timeout, app.postpone = self._claim, settings.claim_timeout, self._postpone
         app.drain, app.stopped = self._drain, set()
         topic = app.topic(self._topic, key_type=bytes, value_type=bytes, value_serializer="raw", acks=False)
 
@@ -101,7 +103,7 @@ class Consuming:
             group.create_task(self._lanes.run())
             group.create_task(self._watch())
             group.create_task(self._mirror_positions())
-            group.create_task(self._resume_stopped())
+            group.create_task(self._follow_positions())
             await self.app.start()
 
     async def stop(self) -> None:
@@ -150,6 +152,13 @@ class Consuming:
         self._metrics.claimed(found.values(), cast(Consumer, self.app.consumer).ends)
         log.info("partitions_claimed", topic=self._topic, partitions={p: f.next_offset for p, f in found.items()})
         return {p: Claimed(f.next_offset, stopped=f.stopped_reason is not None) for p, f in found.items()}
+
+    def _postpone(self, error: Exception) -> None:
+        """Count a claim that will be made again. Raises what is nobody's fault but ours (`Fault.STOP`)."""
+        if classify(error) is Fault.STOP:
+            raise error
+        log.warning("claim_postponed", topic=self._topic, error=repr(error))
+        self._metrics.claims_postponed.labels(self._service, name_of(error)).inc()
 
     async def _pass_gap(self, connection: Connection, position: Position, earliest: int) -> Position:
         """Go on at `earliest` where records before it are gone; stop there where the settings say so."""
@@ -202,18 +211,27 @@ class Consuming:
         except KafkaError as error:
             log.info("hint_not_committed", error=type(error).__name__)
 
-    async def _resume_stopped(self) -> None:
+    async def _follow_positions(self) -> None:
+        """Read again from the positions where they have changed behind us."""
         while True:
-            await asyncio.sleep(RESUME_INTERVAL)
-            waiting = sorted(tp.partition for tp in self.app.stopped)
-            if waiting and await patiently(_away)(self._resumed, waiting):
+            await asyncio.sleep(LOOK_INTERVAL)
+            changed: bool = await patiently(_away)(self._have_changed)
+            if changed:
                 await self.app.restart_at_positions()
-                self.app.consumer.resume_partitions(self._assignment() - self.app.stopped)
 
-    async def _resumed(self, waiting: list[int]) -> bool:
+    async def _have_changed(self) -> bool:
+        """Whether a stopped partition is stopped no more, or a position is gone or lies before where it was.
+
+        What is known is looked up first: positions that move meanwhile only move on.
+        """
+        stopped = {tp.partition for tp in self.app.stopped}
+        known = self._metrics.offsets()
         async with acquire(self._pool) as connection:
-            rows = await connection.fetch(queries["stopped_partitions"], self._service, self._topic, waiting)
-        return len(rows) < len(waiting)
+            rows = await connection.fetch(queries["look_at_positions"], self._service, self._topic, list(known))
+        return len(rows) < len(known) or any(
+            row["next_offset"] < known[row["partition"]] or (row["partition"] in stopped and not row["stopped"])
+            for row in rows
+        )
 
     def _assignment(self) -> set[TP]:
         return set(self.app.consumer.assignment())

@@ -125,6 +125,10 @@ class IntakeMetrics(ServiceMetrics, Collector):
             registry=registry,
         )  # fmt: skip
         self.rebalances = Counter("eventos_rebalances", "Assignments of partitions", labels, registry=registry)
+        self.claims_postponed = Counter(
+            "eventos_claims_postponed", "Claims of partitions that could not be made, and will be made again",
+            [*labels, "kind"], registry=registry,
+        )  # fmt: skip
         self.letters_pending = Gauge(
             "eventos_dead_letters_pending", "Dead letters that nobody has dealt with", labels, registry=registry
         )

@@ -45,11 +45,11 @@ UPDATE stream_offsets
    SET next_offset = $4, updated_at = now()
  WHERE service = $1 AND topic = $2 AND partition = $3 AND next_offset < $4
 
--- name: stopped_partitions
--- Which of these partitions are still stopped: asked while they are paused, until an operator resumes them.
-SELECT partition
+-- name: look_at_positions
+-- The positions of these partitions, whoever is at work on them.
+SELECT partition, next_offset, stopped_reason IS NOT NULL AS stopped
   FROM stream_offsets
- WHERE service = $1 AND topic = $2 AND partition = ANY ($3::int[]) AND stopped_reason IS NOT NULL
+ WHERE service = $1 AND topic = $2 AND partition = ANY ($3::int[])
 
 -- name: lock_references
 -- Which of these sponsors and events exist; they cannot be deleted before the batch commits.

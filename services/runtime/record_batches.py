@@ -157,6 +157,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._claiming = asyncio.Lock()
+        self._claiming_later: int | None = None  # of the generation that it is for
         self._let_in = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -208,14 +209,18 @@ class Consumer(driver.Consumer):
         return None, None  # nothing was polled: not even what Faust would take for records to be sought back
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Begin at the positions in Postgres. When they cannot be had now, pause, and go on trying behind."""
+        """Begin at the positions in Postgres. When they cannot be had now, pause, and go on trying behind.
+
+        Raises what `BatchApp.postpone` does.
+        """
         try:
             return await self._seek_to_claimed()
         except Exception as error:
-            partitions = self.assignment()
-            log.warning("claim_postponed", partitions=len(partitions), error=repr(error))
-            self.pause_partitions(partitions)
-            self.add_future(self._claim_later(self.app.consumer_generation_id))
+            self.app.postpone(error)
+            self.pause_partitions(self.assignment())
+            if self._claiming_later != (generation := self.app.consumer_generation_id):
+                self._claiming_later = generation
+                self.add_future(self._claim_later(generation))
             return {}
 
     async def _claim_later(self, generation: int) -> None:
@@ -224,8 +229,9 @@ class Consumer(driver.Consumer):
             try:
                 offsets = await self._seek_to_claimed()
             except Exception as error:
-                log.warning("claim_postponed", partitions=len(self.assignment()), error=repr(error))
+                self.app.postpone(error)
                 continue
+            self._claiming_later = None
             self.resume_partitions(set(offsets) - self.app.stopped)
             return
 
@@ -248,9 +254,10 @@ class Consumer(driver.Consumer):
             {tp.partition: offset for tp, offset in ends.items()},
         )
         offsets = {tps[partition]: place.offset for partition, place in claimed.items()}
-        self.app.stopped = {tps[partition] for partition, place in claimed.items() if place.stopped}
+        were_stopped, self.app.stopped = self.app.stopped, {tps[p] for p, place in claimed.items() if place.stopped}
         await self.seek_wait({tp: offset for tp, offset in offsets.items() if tp not in self.app.stopped})
         self.pause_partitions(self.app.stopped)
+        self.resume_partitions(were_stopped & offsets.keys() - self.app.stopped)
         return offsets
 
     def claim_again(self) -> None:
@@ -278,11 +285,13 @@ class Transport(driver.Transport):
 class BatchApp(faust.App):
     """A Faust app whose one agent hears record batches.
 
-    `claim` gives the positions, `drain` waits for the work in flight when partitions are about to go.
+    `claim` gives the positions; `postpone` hears why it could not, and raises what no later claim would mend; `drain`
+    waits for the work in flight when partitions are about to go.
     """
 
     claim: Claim
     claim_timeout: float
+    postpone: Callable[[Exception], None]
     drain: Callable[[], Awaitable[None]]
     stopped: set[TP]
 

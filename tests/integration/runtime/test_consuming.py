@@ -25,7 +25,7 @@ from tests.support.interleaving import terminate, until_blocked
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is done now and then is done at once."""
-    monkeypatch.setattr(consuming, "RESUME_INTERVAL", 0.2)
+    monkeypatch.setattr(consuming, "LOOK_INTERVAL", 0.2)
     monkeypatch.setattr(consuming, "HINT_INTERVAL", 0.2)
 
 
@@ -110,6 +110,17 @@ async def test_the_position_in_postgres_wins_over_the_groups_offsets(
         await until_stored(connection, {0: (11, 11, 15, 0)})
 
 
+@pytest.mark.proves(11)
+async def test_a_position_that_a_failover_took_back_is_read_from_again_although_nothing_more_comes(
+    settings: Settings, connection: Connection, sponsor: str
+) -> None:
+    await publish(settings, 0, notes(sponsor, 5))
+    async with consumer(settings):
+        await until_stored(connection, {0: (5, 5, 0, 0)})
+        await connection.execute("UPDATE stream_offsets SET next_offset = 2, applied = 2 WHERE partition = 0")
+        await until_stored(connection, {0: (5, 2, 3, 0)})  # duplicates here, for their identities were kept
+
+
 @pytest.mark.proves(15)
 async def test_a_stopped_partition_waits_for_an_operator_while_others_go_on(
     settings: Settings, connection: Connection, sponsor: str
@@ -143,13 +154,24 @@ async def test_a_claim_that_postgres_does_not_answer_is_made_later(
     holding = holder.transaction()
     await holding.start()
     await holder.execute("SELECT FROM stream_offsets FOR UPDATE")
-    async with consumer(hasty):
+    async with consumer(hasty) as metrics:
         await until_blocked(connection, application)
         await until_blocked(connection, application, blocked=False)
         await until_blocked(connection, application)
         await holding.rollback()
         await until_stored(connection, {0: (3, 3, 0, 0)})
+        why = {"service": SERVICE, "kind": "TimeoutError"}
+        postponed = metrics.registry.get_sample_value("eventos_claims_postponed_total", why)
     await holder.close()
+
+    assert postponed
+
+
+async def test_a_claim_that_is_not_allowed_ends_the_process(settings: Settings, connection: Connection) -> None:
+    await connection.execute(f"REVOKE UPDATE ON stream_offsets FROM eventos_{SERVICE}")
+    async with consuming_process(settings) as (ended, _):
+        with pytest.RaisesGroup(pytest.RaisesExc(StalledError, match="InsufficientPrivilegeError")):
+            await asyncio.wait_for(ended, DEADLINE)
 
 
 @pytest.mark.proves(13)

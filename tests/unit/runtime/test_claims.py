@@ -19,6 +19,7 @@ class Rebalancing(Consumer):
         self.assigned = {0, 1}
         self.claims: list[set[int]] = []
         self.answers: list[asyncio.Future[None]] = []
+        self.resumed: list[set[TP]] = []
         self.app = cast(BatchApp, SimpleNamespace(claim=self._claim, claim_timeout=5, stopped=set()))
 
     def assignment(self) -> set[TP]:
@@ -41,6 +42,9 @@ class Rebalancing(Consumer):
 
     def pause_partitions(self, tps: Any) -> None: ...
 
+    def resume_partitions(self, tps: Any) -> None:
+        self.resumed.append(set(tps))
+
 
 async def until_claimed(consumer: Rebalancing, count: int) -> None:
     while len(consumer.claims) < count:  # noqa: ASYNC110
@@ -61,3 +65,15 @@ async def test_a_claim_that_a_rebalance_overtakes_never_stands_beside_the_one_af
 
     assert await after == {TP("topic", 1): 0}
     assert consumer.claims == [{0, 1}, {1}]
+
+
+async def test_a_partition_that_a_claim_finds_stopped_no_more_is_read_again_whatever_the_claim_was_for() -> None:
+    consumer = Rebalancing()
+    consumer.app.stopped = {TP("topic", 1), TP("topic", 7)}  # one is not ours any more
+    claim = asyncio.create_task(consumer._seek_to_claimed())
+    await until_claimed(consumer, 1)
+    assert consumer.resumed == []
+    consumer.answers[0].set_result(None)
+    await claim
+
+    assert (consumer.resumed, consumer.app.stopped) == ([{TP("topic", 1)}], set())

@@ -39,6 +39,7 @@ def everything() -> IntakeMetrics:
     for counted in (metrics.gap_records, metrics.letters_pending, metrics.batch_duration, metrics.batch_records):
         counted.labels("ticket_sales")
     metrics.letters_expired.labels("ticket_sales", "pending")
+    metrics.claims_postponed.labels("ticket_sales", "TimeoutError")
     metrics.build_info.labels("ticket_sales", "1")
     for shown in vars(projections).values():
         shown.labels("lead_scores")
