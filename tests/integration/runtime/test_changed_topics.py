@@ -46,6 +46,15 @@ async def administrator(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient
         await admin.close()
 
 
+async def leave_gap(settings: Settings, connection: Connection) -> None:
+    """Of five records the first is settled, and the two after it are gone."""
+    name, sponsor = SPONSOR_ACTIVITY.full_name(settings.topic_prefix), await add_sponsor(connection)
+    await publish(settings, 0, notes(sponsor, 5))
+    async with administrator(settings) as admin:
+        await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=3)})
+    await connection.execute("INSERT INTO stream_offsets VALUES ($1, $2, 0, 1)", SERVICE, name)
+
+
 @pytest.mark.proves(12)
 @pytest.mark.parametrize("policy", ["stop", "continue"])
 async def test_records_that_retention_eats_under_a_running_consumer_are_counted_and_the_policy_applied(
@@ -123,11 +132,7 @@ async def test_what_is_settled_while_a_gap_is_found_is_not_counted_as_gone(
     settings: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody settles the first of two missing records between the look at the position and its move."""
-    name, sponsor = SPONSOR_ACTIVITY.full_name(settings.topic_prefix), await add_sponsor(connection)
-    await publish(settings, 0, notes(sponsor, 5))
-    async with administrator(settings) as admin:
-        await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=3)})
-    await connection.execute("INSERT INTO stream_offsets VALUES ($1, $2, 0, 1)", SERVICE, name)
+    await leave_gap(settings, connection)
     other, observer = [await connect(settings.database_url.get_secret_value()) for _ in range(2)]
     settling = list[asyncio.Task[str]]()
     skip = positions.skip_gap
@@ -159,11 +164,7 @@ async def test_a_gap_is_told_of_although_the_answer_to_its_commit_is_lost(
     settings: Settings, connection: Connection
 ) -> None:
     """The claim that is made again finds the position past the gap, as if there had never been one."""
-    name, sponsor = SPONSOR_ACTIVITY.full_name(settings.topic_prefix), await add_sponsor(connection)
-    await publish(settings, 0, notes(sponsor, 5))
-    async with administrator(settings) as admin:
-        await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=3)})
-    await connection.execute("INSERT INTO stream_offsets VALUES ($1, $2, 0, 1)", SERVICE, name)
+    await leave_gap(settings, connection)
     url = settings.database_url.get_secret_value()
     async with proxy(url) as between:
         between.cut_at_commits("after")
