@@ -119,19 +119,30 @@ class Intake:
         return Item(record, decode(self._topic, record.value, record.headers, latest))
 
     async def _settle(self, items: Sequence[Item], follows: Mapping[int, int]) -> set[int]:
-        """Commit `items`, or the halves of them; the left half first, so that each part is a prefix of the rest."""
+        """Commit `items`; where that cannot be, what a limit leaves of them and the rest, or their halves."""
         try:
             return await self._commit_patiently(items, follows)
+        except LimitReached as limit:
+            return await self._settle_in_turn(limit.kept, limit.rest, follows)
         except Exception as error:
             if classify(error) is Fault.STOP or isinstance(error, SkippedRecordsError):
                 raise
             if len(items) == 1:
                 return await self._blame(items[0], error, follows)
             log.warning("batch_halved", service=self._service, records=len(items), error=type(error).__name__)
-            middle = len(items) // 2
-            left, right = items[:middle], items[middle:]
-            stopped = await self._settle(left, follows)
-            return stopped | await self._settle(right, {**follows, **_ends(left)})
+        middle = len(items) // 2
+        return await self._settle_in_turn(items[:middle], items[middle:], follows)
+
+    async def _settle_in_turn(
+        self, first: Sequence[Item], rest: Sequence[Item], follows: Mapping[int, int]
+    ) -> set[int]:
+        """Settle `first`, then what is in `rest` of partitions that are not stopped: each a prefix of what is left."""
+        stopped = await self._settle(first, follows)
+        running = [item for item in rest if item.record.partition not in stopped]
+        if not running:
+            return stopped
+        ends = {item.record.partition: item.record.offset + 1 for item in first}
+        return stopped | await self._settle(running, {**follows, **ends})
 
     async def _blame(self, item: Item, error: Exception, follows: Mapping[int, int]) -> set[int]:
         """Dead-letter the one record that its handler chokes on; stop the partition when it chokes on every one."""
@@ -153,34 +164,15 @@ class Intake:
             await positions.stop(connection, self._consumer, self._topic_name, partition, reason)
 
     async def _commit_patiently(self, items: Sequence[Item], follows: Mapping[int, int]) -> set[int]:
-        """Commit `items`, looking again when a row that they refer to vanished, cutting them where a limit says so.
-
-        The rest of what was cut is of partitions that are stopped then, unless a record that was refused at first was
-        not when the rest had been cut: such a rest is committed behind it.
-        """
-        stopped: set[int] = set()
-        kept, rechecks = items, 0
+        """Commit `items`, looking again when a row that they refer to vanished."""
+        rechecks = 0
         while True:
             try:
-                stopped |= await self._patiently(partial(self._commit, kept, follows), alone=len(kept) == 1)
-            except LimitReached as limit:
-                kept = limit.kept
-                continue
+                return await self._patiently(partial(self._commit, items, follows), alone=len(items) == 1)
             except Exception as error:
                 rechecks += 1
                 if classify(error) is not Fault.RECHECK or rechecks > RECHECKS:
                     raise
-                continue
-            if kept is items:
-                return stopped
-            follows = {**follows, **_ends(kept)}
-            items = kept = [
-                item
-                for item in items
-                if item.record.partition not in stopped and item.record.offset >= follows[item.record.partition]
-            ]
-            if not items:
-                return stopped
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]], *, alone: bool = True) -> T:
         """Repeat `attempt` for as long as the database is away; what cannot be split further waits too."""
@@ -244,15 +236,14 @@ class Intake:
         """Count outcomes; end the batch at the record that reaches the limit of refusals in a row, not one later."""
         tallies = positions.tally(fence, fresh, verdicts, self._settings.refused_in_row_limit)
         if over := {tally.partition: tally.limit_at for tally in tallies if tally.limit_at is not None}:
-            kept = [item for item in fresh if item.record.offset <= over.get(item.record.partition, item.record.offset)]
-            if len(kept) < len(fresh):
-                raise LimitReached(kept)
+            kept: list[Item] = []
+            rest: list[Item] = []
+            for item in fresh:
+                within = item.record.offset <= over.get(item.record.partition, item.record.offset)
+                (kept if within else rest).append(item)
+            if rest:
+                raise LimitReached(kept, rest)
         return tallies
-
-
-def _ends(items: Iterable[Item]) -> dict[int, int]:
-    """The offset behind the last of `items`, by partition."""
-    return {item.record.partition: item.record.offset + 1 for item in items}
 
 
 def _stopped(found: Iterable[Position]) -> set[int]:
@@ -260,11 +251,11 @@ def _stopped(found: Iterable[Position]) -> set[int]:
 
 
 class LimitReached(Exception):
-    """The batch must end earlier: only `kept` may be settled."""
+    """The batch must end earlier: only `kept` may be settled, and `rest` as far as its partitions go on behind it."""
 
-    def __init__(self, kept: Sequence[Item]) -> None:
-        super().__init__(kept)
-        self.kept = kept
+    def __init__(self, kept: Sequence[Item], rest: Sequence[Item]) -> None:
+        super().__init__(kept, rest)
+        self.kept, self.rest = kept, rest
 
 
 @lru_cache(maxsize=1024)  # what was appended together has one time

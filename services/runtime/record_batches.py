@@ -227,12 +227,11 @@ class Consumer(driver.Consumer):
         while not self.should_stop and self.app.consumer_generation_id == generation:
             await self.sleep(1.0)
             try:
-                offsets = await self._seek_to_claimed()
+                await self._seek_to_claimed()
             except Exception as error:
                 self.app.postpone(error)
                 continue
             self._claiming_later = None
-            self.resume_partitions(set(offsets) - self.app.stopped)
             return
 
     async def _seek_to_claimed(self) -> Mapping[TP, int]:
@@ -254,10 +253,10 @@ class Consumer(driver.Consumer):
             {tp.partition: offset for tp, offset in ends.items()},
         )
         offsets = {tps[partition]: place.offset for partition, place in claimed.items()}
-        were_stopped, self.app.stopped = self.app.stopped, {tps[p] for p, place in claimed.items() if place.stopped}
+        self.app.stopped = {tps[partition] for partition, place in claimed.items() if place.stopped}
         await self.seek_wait({tp: offset for tp, offset in offsets.items() if tp not in self.app.stopped})
         self.pause_partitions(self.app.stopped)
-        self.resume_partitions(were_stopped & offsets.keys() - self.app.stopped)
+        self.resume_partitions(self._paused_partitions & offsets.keys() - self.app.stopped)
         return offsets
 
     def claim_again(self) -> None:

@@ -35,10 +35,12 @@ async def listening(database_url: str) -> AsyncIterator[Bell]:
     settings = Settings(kafka_bootstrap_servers="unused:9092", database_url=SecretStr(database_url))
     made = Bell(settings, "lead_scoring", marks_channel("lead_scores"))
     running = asyncio.create_task(made.run())
-    assert await made.wait(LONG)
-    yield made
-    running.cancel()
-    await asyncio.wait([running])
+    try:
+        assert await made.wait(LONG)
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_a_batch_that_marks_wakes_the_projection_it_is_for(

@@ -20,6 +20,7 @@ class Rebalancing(Consumer):
         self.claims: list[set[int]] = []
         self.answers: list[asyncio.Future[None]] = []
         self.resumed: list[set[TP]] = []
+        self._paused_partitions = set[TP]()
         self.app = cast(BatchApp, SimpleNamespace(claim=self._claim, claim_timeout=5, stopped=set()))
 
     def assignment(self) -> set[TP]:
@@ -70,6 +71,7 @@ async def test_a_claim_that_a_rebalance_overtakes_never_stands_beside_the_one_af
 async def test_a_partition_that_a_claim_finds_stopped_no_more_is_read_again_whatever_the_claim_was_for() -> None:
     consumer = Rebalancing()
     consumer.app.stopped = {TP("topic", 1), TP("topic", 7)}  # one is not ours any more
+    consumer._paused_partitions = set(consumer.app.stopped)
     claim = asyncio.create_task(consumer._seek_to_claimed())
     await until_claimed(consumer, 1)
     assert consumer.resumed == []
